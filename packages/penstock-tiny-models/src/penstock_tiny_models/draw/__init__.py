@@ -1,0 +1,1 @@
+"""tiny-draw: a caption becomes a drawing program, the program becomes a picture."""
