@@ -1,0 +1,3 @@
+"""Penstock: a self-hosted inference cloud."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,133 @@
+"""Everything that can go wrong in a request, as one family.
+
+    PenstockError
+    ├── InvalidRequest            400  the client's fields
+    │   ├── UnsupportedParameter  400  a field that the model cannot honour
+    │   ├── UnknownParameter      400  a field that nobody knows
+    │   └── ContextLengthExceeded 400
+    ├── Unauthorized              401
+    ├── ModelNotFound             404
+    ├── RouteNotFound             404
+    ├── MethodNotAllowed          405
+    ├── BodyTooLarge              413
+    ├── UnsupportedEncoding       415
+    ├── TooManyRequests           429
+    ├── InternalError             500
+    ├── EngineFailed              502  the engine died, stalled or answered garbage
+    ├── ModelNotReady             503  starting, restarting, or given up
+    └── Draining                  503
+
+`status`, `type` and `code` are OpenAI's (github.com/openai/openai-openapi, `Error`); where OpenAI
+has no code for a case, `code` is ours and documented in docs/api.md.
+"""
+
+from typing import ClassVar
+
+
+class PenstockError(Exception):
+    """An error that a client is told of.
+
+    `message` is a sentence for a person; `param` names the field at fault; `retry_after_s` becomes
+    the `Retry-After` header.
+    """
+
+    status: ClassVar[int] = 500
+    type: ClassVar[str] = "server_error"
+    code: ClassVar[str | None] = "internal_error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after_s = retry_after_s
+
+
+class InvalidRequest(PenstockError):
+    status = 400
+    type = "invalid_request_error"
+    code = "invalid_value"
+
+
+class UnsupportedParameter(InvalidRequest):
+    code = "unsupported_parameter"
+
+
+class UnknownParameter(InvalidRequest):
+    code = "unknown_parameter"
+
+
+class ContextLengthExceeded(InvalidRequest):
+    code = "context_length_exceeded"
+
+
+class Unauthorized(PenstockError):
+    status = 401
+    type = "invalid_request_error"
+    code = "invalid_api_key"
+
+
+class ModelNotFound(PenstockError):
+    status = 404
+    type = "invalid_request_error"
+    code = "model_not_found"
+
+
+class RouteNotFound(PenstockError):
+    status = 404
+    type = "invalid_request_error"
+    code = "unknown_url"
+
+
+class MethodNotAllowed(PenstockError):
+    """`allow` lists the methods that the path knows, for the header of that name."""
+
+    status = 405
+    type = "invalid_request_error"
+    code = "method_not_allowed"
+
+    def __init__(self, message: str, *, allow: str) -> None:
+        super().__init__(message)
+        self.allow = allow
+
+
+class BodyTooLarge(PenstockError):
+    status = 413
+    type = "invalid_request_error"
+    code = "request_too_large"
+
+
+class UnsupportedEncoding(PenstockError):
+    status = 415
+    type = "invalid_request_error"
+    code = "unsupported_content_encoding"
+
+
+class TooManyRequests(PenstockError):
+    status = 429
+    type = "rate_limit_error"
+    code = "rate_limit_exceeded"
+
+
+class InternalError(PenstockError):
+    pass
+
+
+class EngineFailed(PenstockError):
+    status = 502
+    code = "engine_error"
+
+
+class ModelNotReady(PenstockError):
+    status = 503
+    code = "model_not_ready"
+
+
+class Draining(PenstockError):
+    status = 503
+    code = "server_shutting_down"

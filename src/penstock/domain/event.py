@@ -1,0 +1,82 @@
+"""What an engine answers: events of one family, whatever engine it is.
+
+An engine call yields batches (lists) of them: all that one read of its socket held. The last one is
+`Finished`, exactly once, unless the call ends in an exception.
+"""
+
+from typing import Literal
+
+import msgspec
+
+FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
+
+
+class Alternative(msgspec.Struct, frozen=True):
+    """A token that could have come: `token` is its text, `data` its bytes (text may be cut)."""
+
+    token: str
+    logprob: float
+    data: bytes
+
+
+class TokenLogprob(msgspec.Struct, frozen=True):
+    """One token that came. `logprob` is None only for the first token of an echoed prompt."""
+
+    token: str
+    logprob: float | None
+    data: bytes
+    alternatives: tuple[Alternative, ...] = ()
+
+
+class Text(msgspec.Struct, frozen=True, gc=False):
+    """A piece of the answer. `tokens` counts what it is made of (1 where the engine is silent)."""
+
+    text: str
+    tokens: int = 1
+
+
+class ScoredText(msgspec.Struct, frozen=True):
+    """A piece of the answer with the log-probabilities of its tokens."""
+
+    text: str
+    logprobs: tuple[TokenLogprob, ...]
+
+    @property
+    def tokens(self) -> int:
+        return len(self.logprobs)
+
+
+class Prompt(msgspec.Struct, frozen=True):
+    """The prompt's own text and tokens, when their log-probabilities were asked for."""
+
+    text: str
+    logprobs: tuple[TokenLogprob, ...]
+
+
+class Reasoning(msgspec.Struct, frozen=True):
+    """A piece of the model's thinking, apart from the answer."""
+
+    text: str
+    tokens: int = 1
+
+
+class ToolCall(msgspec.Struct, frozen=True):
+    """A piece of a tool call. The first piece of each `call` has `name`; later ones do not."""
+
+    call: int
+    arguments: str
+    name: str | None = None
+    tokens: int = 1
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """The end, with the engine's own count (see `Usage`)."""
+
+    reason: FinishReason
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+Event = Text | ScoredText | Prompt | Reasoning | ToolCall | Finished

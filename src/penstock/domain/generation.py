@@ -1,0 +1,135 @@
+"""What an engine is asked to generate: one choice for one prompt.
+
+A request for several choices, or with several prompts, is several of these: see
+docs/decisions/0004-one-call-one-choice.md.
+"""
+
+from typing import Any, Literal
+
+import msgspec
+
+
+class TextPart(msgspec.Struct, frozen=True, tag="text", omit_defaults=False):
+    text: str
+
+
+class FunctionCall(msgspec.Struct, frozen=True):
+    """`arguments` is a JSON text, as OpenAI has it."""
+
+    name: str
+    arguments: str
+
+
+class MessageToolCall(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=False):
+    id: str
+    function: FunctionCall
+    type: Literal["function"] = "function"
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One turn of a conversation, with the fields that a chat template may read."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str | None = None
+    name: str | None = None
+    tool_calls: tuple[MessageToolCall, ...] | None = None
+    tool_call_id: str | None = None
+    reasoning_content: str | None = None
+
+
+class Function(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`parameters` is a JSON Schema."""
+
+    name: str
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class Tool(msgspec.Struct, frozen=True, kw_only=True):
+    function: Function
+    type: Literal["function"] = "function"
+
+
+class Chat(msgspec.Struct, frozen=True, kw_only=True):
+    """A prompt made of messages, for the model's chat template.
+
+    `tool_choice` is "none", "auto", "required" or the name of one of `tools` in a one-tuple.
+    """
+
+    messages: tuple[Message, ...]
+    tools: tuple[Tool, ...] = ()
+    tool_choice: Literal["none", "auto", "required"] | tuple[str] = "auto"
+    parallel_tool_calls: bool = True
+    template_arguments: dict[str, Any] | None = None
+    reasoning_effort: str | None = None
+
+
+class Text(msgspec.Struct, frozen=True):
+    """A prompt that is text, taken as it stands."""
+
+    text: str
+
+
+class Tokens(msgspec.Struct, frozen=True):
+    """A prompt that is the model's own token ids."""
+
+    ids: tuple[int, ...]
+
+
+Prompt = Chat | Text | Tokens
+
+
+class JsonObject(msgspec.Struct, frozen=True):
+    """The answer must be a JSON object."""
+
+
+class JsonSchema(msgspec.Struct, frozen=True):
+    """The answer must be JSON that the schema describes."""
+
+    schema: dict[str, Any]
+    name: str = "answer"
+
+
+class Regex(msgspec.Struct, frozen=True):
+    """The answer must match the pattern."""
+
+    pattern: str
+
+
+OutputFormat = JsonObject | JsonSchema | Regex
+
+
+class Sampling(msgspec.Struct, frozen=True, kw_only=True):
+    """OpenAI's defaults; `top_k` 0, `min_p` 0 and `repetition_penalty` 1 mean off."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    logit_bias: dict[int, float] | None = None
+    seed: int | None = None
+
+
+NEUTRAL = Sampling()
+
+
+class Generation(msgspec.Struct, frozen=True, kw_only=True):
+    """One call of an engine.
+
+    `max_tokens` None means until the model ends or its context is full. `logprobs` None means none;
+    k means the chosen token's and k alternatives'. `echo_logprobs` asks for the log-probabilities
+    of the prompt's own tokens too.
+    """
+
+    prompt: Prompt
+    sampling: Sampling = NEUTRAL
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
+    logprobs: int | None = None
+    echo_logprobs: bool = False
+    output_format: OutputFormat | None = None
+    user: str | None = None

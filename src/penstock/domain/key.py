@@ -1,0 +1,56 @@
+"""Keys: long-lived secrets, of which only an HMAC is kept."""
+
+import hashlib
+import hmac
+import secrets
+from datetime import datetime
+
+import msgspec
+
+PREFIX = "sk-penstock-"
+SECRET_BYTES = 32
+SHOWN_CHARACTERS = 4
+MAX_KEY_CHARACTERS = 512
+
+
+class Account(msgspec.Struct, frozen=True):
+    """Who pays."""
+
+    id: str
+    name: str
+
+
+class Key(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored key: `digest` is HMAC-SHA256(pepper, key), `hint` its last characters."""
+
+    id: str
+    account_id: str
+    name: str
+    digest: bytes
+    hint: str
+    created_at: datetime
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """Who is calling."""
+
+    account_id: str
+    key_id: str
+
+
+#: Who calls a server that was started with --no-auth.
+ANYONE = Principal(account_id="local", key_id="none")
+
+
+def new_secret() -> str:
+    """A fresh key: 256 random bits behind a prefix that scanners can find."""
+    return PREFIX + secrets.token_urlsafe(SECRET_BYTES)
+
+
+def digest(secret: bytes, pepper: bytes) -> bytes:
+    """What is stored of a key. The pepper lives outside the database."""
+    return hmac.digest(pepper, secret, hashlib.sha256)
+
+
+def hint(secret: str) -> str:
+    return "…" + secret[-SHOWN_CHARACTERS:]

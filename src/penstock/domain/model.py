@@ -1,0 +1,38 @@
+"""A model as users call it, and what it can do."""
+
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+Task = Literal["chat", "completions", "embeddings"]
+
+
+class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a running model honours; anything else is refused with 400, never dropped.
+
+    `attributes` are request fields by their OpenAI names. `context_length` None means unknown
+    (a remote server that does not say). `dimensions` are the lengths an embedding may be cut to.
+    """
+
+    tasks: frozenset[Task]
+    attributes: frozenset[str]
+    context_length: int | None = None
+    max_input_tokens: int | None = None
+    embedding_length: int | None = None
+    dimensions: tuple[int, ...] | Literal["any"] = ()
+    vocabulary_size: int | None = None
+
+    def missing(self, attributes: Iterable[str]) -> str | None:
+        """The first of `attributes` that is not honoured."""
+        return next((a for a in attributes if a not in self.attributes), None)
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """A name users call, and where the thing behind it comes from (for people)."""
+
+    name: str
+    engine: str
+    source: str
+    created: int
+    owned_by: str = "penstock"

@@ -1,0 +1,365 @@
+"""The client half: kept connections to one origin, answers read in batches.
+
+A batch is all that the socket had when the reader woke, so a fast stream costs one wake-up per
+batch and not one per event. The peer is untrusted: its head, its pace and its silence are bounded.
+"""
+
+import asyncio
+import ssl
+from types import TracebackType
+from typing import Self, cast
+from urllib.parse import urlsplit
+
+import httptools
+import msgspec
+
+SWEEP_INTERVAL_S = 1.0
+BUFFER_BYTES = 256 * 1024
+MAX_HEAD_BYTES = 64 * 1024
+NEVER = float("inf")
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a server listens: a unix socket, or host and port. `base_path` goes before each path."""
+
+    host: str = "localhost"
+    port: int = 80
+    tls: bool = False
+    socket_path: str | None = None
+    base_path: str = ""
+
+    @classmethod
+    def parse(cls, url: str) -> Self:
+        """Raises ValueError when the URL is not http(s) with a host."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"{url!r} is not an http:// or https:// URL with a host.")
+        if parts.username or parts.password:
+            raise ValueError("A URL with a user name in it is not taken; give the key as a key.")
+        tls = parts.scheme == "https"
+        return cls(
+            host=parts.hostname,
+            port=parts.port or (443 if tls else 80),
+            tls=tls,
+            base_path=parts.path.rstrip("/"),
+        )
+
+    @property
+    def authority(self) -> str:
+        if self.port == (443 if self.tls else 80):
+            return self.host
+        return f"{self.host}:{self.port}"
+
+
+class Broken(Exception):
+    """The exchange failed on the wire: refused, reset, cut short, not HTTP, or silent too long.
+
+    `answered` tells whether a byte of the answer had come: if not, another try is harmless.
+    """
+
+    def __init__(self, sentence: str, *, answered: bool) -> None:
+        super().__init__(sentence)
+        self.answered = answered
+
+
+class Client:
+    """Connections to one origin. `first_byte_timeout_s` and `stall_timeout_s` bound its silence."""
+
+    def __init__(
+        self,
+        origin: Origin,
+        *,
+        headers: bytes = b"",
+        reuse: bool = True,
+        connect_timeout_s: float = 10.0,
+        first_byte_timeout_s: float = 600.0,
+        stall_timeout_s: float = 120.0,
+    ) -> None:
+        self.origin = origin
+        self.reuse = reuse
+        self.connect_timeout_s = connect_timeout_s
+        self.first_byte_timeout_s = first_byte_timeout_s
+        self.stall_timeout_s = stall_timeout_s
+        persistence = b"" if reuse else b"connection: close\r\n"
+        self._headers = b"host: %b\r\n%b%b" % (origin.authority.encode(), headers, persistence)
+        self._idle: list[_Wire] = []
+        self._wires: set[_Wire] = set()
+        self._sweeper: asyncio.Task[None] | None = None
+        self._tls = ssl.create_default_context() if origin.tls else None
+
+    def post(self, path: str, body: bytes) -> "Exchange":
+        head = b"POST %b HTTP/1.1\r\n%bcontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
+        target = (self.origin.base_path + path).encode()
+        return Exchange(self, head % (target, self._headers, len(body)) + body)
+
+    def get(self, path: str) -> "Exchange":
+        target = (self.origin.base_path + path).encode()
+        return Exchange(self, b"GET %b HTTP/1.1\r\n%b\r\n" % (target, self._headers))
+
+    async def aclose(self) -> None:
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for wire in list(self._wires):
+            wire.transport.abort()
+        self._idle.clear()
+
+    async def _connect(self) -> "_Wire":
+        loop = asyncio.get_running_loop()
+        if self._sweeper is None:
+            self._sweeper = loop.create_task(self._sweep())
+        origin = self.origin
+        try:
+            async with asyncio.timeout(self.connect_timeout_s):
+                if origin.socket_path is not None:
+                    _, wire = await loop.create_unix_connection(
+                        lambda: _Wire(self), origin.socket_path
+                    )
+                else:
+                    _, wire = await loop.create_connection(
+                        lambda: _Wire(self), origin.host, origin.port, ssl=self._tls
+                    )
+        except TimeoutError:
+            raise Broken("no connection in time", answered=False) from None
+        except OSError as error:
+            raise Broken(f"no connection: {error.strerror or error}", answered=False) from None
+        return wire
+
+    async def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(SWEEP_INTERVAL_S)
+            now = loop.time()
+            for wire in [w for w in self._wires if w.deadline_s < now]:
+                wire.fail("it was silent for too long")
+                wire.transport.abort()
+
+
+class Exchange:
+    """One request and its answer; leaving the context early drops the connection.
+
+    Raises Broken. After `async with` has entered, `status` and `headers` (lower-case names) are
+    there; iterate over the exchange for the body's batches, or `read` it whole.
+    """
+
+    __slots__ = ("_client", "_request", "_wire")
+
+    def __init__(self, client: Client, request: bytes) -> None:
+        self._client = client
+        self._request = request
+
+    async def __aenter__(self) -> Self:
+        client = self._client
+        while client._idle:
+            wire = client._idle.pop()
+            if wire.lost:
+                continue
+            try:
+                await self._start(wire)
+            except Broken as broken:
+                # A kept connection may have been closed by its peer a moment ago.
+                if broken.answered:
+                    raise
+                continue
+            return self
+        await self._start(await client._connect())
+        return self
+
+    async def _start(self, wire: "_Wire") -> None:
+        self._wire = wire
+        try:
+            await wire.start(self._request)
+        except BaseException:
+            wire.transport.abort()
+            raise
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        wire = self._wire
+        if wire.complete and wire.keep_alive and self._client.reuse and not wire.lost:
+            wire.deadline_s = NEVER
+            wire.batches.clear()
+            self._client._idle.append(wire)
+        else:
+            wire.transport.abort()
+
+    @property
+    def status(self) -> int:
+        return self._wire.status
+
+    @property
+    def headers(self) -> dict[bytes, bytes]:
+        return self._wire.headers
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        batch = await self._wire.next_batch()
+        if batch is None:
+            raise StopAsyncIteration
+        return batch
+
+    async def read(self, limit_bytes: int = 64 * 1024 * 1024) -> bytes:
+        """The whole body. Raises Broken when it is longer than `limit_bytes`."""
+        parts: list[bytes] = []
+        size = 0
+        async for batch in self:
+            size += len(batch)
+            if size > limit_bytes:
+                raise Broken(f"the answer is longer than {limit_bytes} bytes", answered=True)
+            parts.append(batch)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+class _Wire(asyncio.Protocol):
+    __slots__ = (
+        "_client",
+        "_failure",
+        "_head_bytes",
+        "_loop",
+        "_parser",
+        "_paused",
+        "_waiter",
+        "answered",
+        "batches",
+        "buffered_bytes",
+        "complete",
+        "deadline_s",
+        "headers",
+        "keep_alive",
+        "lost",
+        "status",
+        "transport",
+    )
+
+    transport: asyncio.Transport
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._loop = asyncio.get_running_loop()
+        self._waiter: asyncio.Future[None] | None = None
+        self._failure: str | None = None
+        self._paused = False
+        self.lost = False
+        self.deadline_s = NEVER
+        self.batches: list[bytes] = []
+        self.complete = True
+        self.keep_alive = True
+        self.status = 0
+        self.headers: dict[bytes, bytes] = {}
+
+    async def start(self, request: bytes) -> None:
+        self._parser = httptools.HttpResponseParser(self)
+        self.headers = {}
+        self.status = 0
+        self.batches = []
+        self.buffered_bytes = 0
+        self._head_bytes = 0
+        self.answered = False
+        self.complete = False
+        self.keep_alive = False
+        self.deadline_s = self._loop.time() + self._client.first_byte_timeout_s
+        self.transport.write(request)
+        while not self.status and not self._failure:
+            await self._wait()
+        if not self.status:
+            raise Broken(self._failure or "", answered=self.answered)
+
+    async def next_batch(self) -> bytes | None:
+        while True:
+            if batches := self.batches:
+                batch = batches[0] if len(batches) == 1 else b"".join(batches)
+                batches.clear()
+                self.buffered_bytes = 0
+                if self._paused:
+                    self._paused = False
+                    self.transport.resume_reading()
+                    self.deadline_s = self._loop.time() + self._client.stall_timeout_s
+                return batch
+            if self.complete:
+                return None
+            if self._failure:
+                raise Broken(self._failure, answered=True)
+            await self._wait()
+
+    async def _wait(self) -> None:
+        self._waiter = self._loop.create_future()
+        await self._waiter
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def fail(self, sentence: str) -> None:
+        if not self.complete and self._failure is None:
+            self._failure = sentence
+        self._wake()
+
+    # -- the transport calls these ---------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self._client._wires.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self.complete:  # bytes that nobody asked for
+            self.lost = True
+            self.transport.abort()
+            return
+        self.answered = True
+        if not self.status:
+            self._head_bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self.fail("it switched protocols unasked")
+        except httptools.HttpParserError:
+            self.fail("its answer is not HTTP")
+        if self._head_bytes > MAX_HEAD_BYTES and not self.status:
+            self.fail("the head of its answer is too long")
+        self.deadline_s = self._loop.time() + self._client.stall_timeout_s
+        if self.buffered_bytes > BUFFER_BYTES and not self._paused:
+            self._paused = True
+            self.transport.pause_reading()
+            self.deadline_s = NEVER  # now it is our reader who is slow
+        self._wake()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost = True
+        self._client._wires.discard(self)
+        if not self.complete and self.status and self._ends_with_connection():
+            self.complete = True
+        self.fail("it closed the connection" if exc is None else f"the connection broke: {exc}")
+
+    def _ends_with_connection(self) -> bool:
+        return (
+            self._failure is None
+            and b"content-length" not in self.headers
+            and b"transfer-encoding" not in self.headers
+        )
+
+    # -- the parser calls these ------------------------------------------------------------
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        status = self._parser.get_status_code()
+        if status >= 200:
+            self.status = status
+            self.keep_alive = self._parser.should_keep_alive()
+        else:
+            self.headers = {}
+
+    def on_body(self, body: bytes) -> None:
+        self.batches.append(body)
+        self.buffered_bytes += len(body)
+
+    def on_message_complete(self) -> None:
+        if self.status:
+            self.complete = True
+
