@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import processes
-from targets import CHAT, KEY, penstock_argv, penstock_env
+from targets import CHAT, KEY, penstock_argv, penstock_env, start_penstock
 
 MODEL = "penstock/tiny-chat"
-POLL_SECONDS = 0.01
 LIMIT_SECONDS = 60.0
 
 
@@ -21,10 +20,8 @@ def measure(folder: Path) -> dict[str, float]:
 
     The request is sent when `/ready` says so, by a raw socket, so that no client library counts.
     """
-    port = processes.free_port()
-    argv = penstock_argv("serve", "--host", "127.0.0.1", "--port", str(port))
     begin = time.monotonic()
-    child = processes.start(argv, name="serve", folder=folder, env=penstock_env(folder / "home"))
+    child, port = start_penstock(folder)
     with processes.running(child):
         processes.wait_ready(child, port, "/ready", LIMIT_SECONDS)
         ready = time.monotonic() - begin

@@ -136,13 +136,26 @@ static void watch_cpu(const char *pids)
     }
 }
 
-static double cpu_seconds(void)
+static double cpu_before[MAXPIDS];
+
+static double cpu_seconds(int i)
+{
+    struct timespec t;
+    return clock_gettime(clocks[i], &t) ? cpu_before[i] : t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+static void print_cpu(void)
 {
     double sum = 0;
-    struct timespec t;
-    for (int i = 0; i < n_clocks; i++)
-        if (!clock_gettime(clocks[i], &t)) sum += t.tv_sec + t.tv_nsec * 1e-9;
-    return sum;
+    printf(",\"cpu_s\":[");
+    for (int i = 0; i < n_clocks; i++) {
+        double used = cpu_seconds(i) - cpu_before[i];
+        sum += used;
+        printf("%s%.6f", i ? "," : "", used);
+    }
+    printf("],\"target_cpu_s\":%.6f", sum);
+    if (n_ok) printf(",\"cpu_us_per_request\":%.3f", sum * 1e6 / n_ok);
+    if (n_tokens) printf(",\"cpu_us_per_token\":%.4f", sum * 1e6 / n_tokens);
 }
 
 static double own_cpu_seconds(void)
@@ -556,13 +569,13 @@ static void parse(int argc, char **argv)
 
 static conn **idle;
 static int n_idle;
-static double cpu_before, own_before;
+static double own_before;
 static uint64_t longest_wait;
 static int in_window;
 
 static void enter_window(void)
 {
-    cpu_before = cpu_seconds();
+    for (int i = 0; i < n_clocks; i++) cpu_before[i] = cpu_seconds(i);
     own_before = own_cpu_seconds();
     in_window = 1;
 }
@@ -621,7 +634,7 @@ static void run(void)
 static void print_result(void)
 {
     uint64_t ended = now_us();
-    double cpu = cpu_seconds() - cpu_before, own = own_cpu_seconds() - own_before;
+    double own = own_cpu_seconds() - own_before;
     double seconds = in_window ? (ended - t_measure) / 1e6 : opt.seconds;
     printf("{\"connections\":%d,\"seconds\":%.4f,\"ok\":%llu,\"errors\":%llu,\"requests_per_s\":%.1f,"
            "\"tokens\":%llu,\"tokens_per_s\":%.1f,\"bytes\":%llu,\"load_cpu_s\":%.4f",
@@ -630,9 +643,7 @@ static void print_result(void)
            (unsigned long long)n_bytes, own);
     if (opt.streaming)
         printf(",\"events\":%llu,\"events_per_s\":%.1f", (unsigned long long)n_events, n_events / seconds);
-    if (n_clocks) printf(",\"target_cpu_s\":%.6f", cpu);
-    if (n_clocks && n_ok && in_window) printf(",\"cpu_us_per_request\":%.3f", cpu * 1e6 / n_ok);
-    if (n_clocks && n_tokens && in_window) printf(",\"cpu_us_per_token\":%.4f", cpu * 1e6 / n_tokens);
+    if (n_clocks && in_window) print_cpu();
     printf(",\"longest_wait_ms\":%.1f", longest_wait / 1e3);
     report("latency_us", &latency);
     if (opt.streaming) {

@@ -136,6 +136,16 @@ def memory_mb(pids: Sequence[int]) -> float:
     return kib / 1024
 
 
+def worker(parent: Child, module: str) -> tuple[int, list[str]]:
+    """The id and the arguments of the one process under `parent` that runs a Python module."""
+    for pid in parent.pids():
+        with contextlib.suppress(OSError):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+            if module in words:
+                return pid, words
+    raise DidNotStart(f"{parent.name} has no process that runs {module}")
+
+
 @contextlib.contextmanager
 def ending_cleanly() -> Iterator[None]:
     """Let SIGTERM and SIGHUP unwind the stack as Ctrl-C does, so that children are stopped."""

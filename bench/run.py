@@ -12,7 +12,7 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import processes
 import report
 from load import SCENARIOS, Row, run_load
 from native import NoCompiler
+from options import among, between
 from processes import DidNotStart, say
 from targets import KEY, TARGETS, Bench, Target, Unavailable, open_bench
 
@@ -82,27 +83,6 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     options = parser.parse_args(argv)
     options.rounds = int(options.rounds)
     return options
-
-
-def between(least: float, most: float) -> Callable[[str], float]:
-    def number(text: str) -> float:
-        value = float(text)
-        if not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"{text} is not between {least:g} and {most:g}")
-        return value
-
-    return number
-
-
-def among(known: Sequence[str]) -> Callable[[str], list[str]]:
-    def names(text: str) -> list[str]:
-        wanted = list(dict.fromkeys(filter(None, text.split(","))))
-        unknown = [name for name in wanted if name not in known]
-        if unknown or not wanted:
-            raise argparse.ArgumentTypeError(f"{text!r}: choose among {', '.join(known)}")
-        return wanted
-
-    return names
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import os
 import pwd
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -105,12 +105,25 @@ def penstock_argv(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "penstock", *arguments]
 
 
+def start_penstock(
+    folder: Path,
+    *arguments: str,
+    name: str = "penstock",
+    settings: Mapping[str, str] | None = None,
+    cpu: int | None = None,
+) -> tuple[Child, int]:
+    """`penstock serve` in a new home, not yet ready; its process and port."""
+    port = processes.free_port()
+    argv = penstock_argv("serve", *arguments, "--host", "127.0.0.1", "--port", str(port))
+    env = penstock_env(folder / f"{name}-home") | dict(settings or {})
+    return processes.start(argv, name=name, folder=folder, env=env, cpu=cpu), port
+
+
 def penstock(bench: Bench) -> Target:
     """The whole gateway: key check, typed parsing, admission, re-encoding, metering, metrics."""
-    port = processes.free_port()
     model = f"mock=http://127.0.0.1:{bench.mock_port}/v1"
-    argv = penstock_argv("serve", model, "--host", "127.0.0.1", "--port", str(port))
-    child = bench.start("penstock", argv, penstock_env(bench.folder / "penstock-home"))
+    child, port = start_penstock(bench.folder, model, cpu=bench.target_cpu)
+    bench.stack.enter_context(processes.running(child))
     processes.wait_ready(child, port, "/ready", 60)
     return Target("penstock", child, port)
 
