@@ -1,0 +1,156 @@
+"""Batches across requests: whatever waits when the model is free goes together.
+
+Nothing ever sleeps to gather more: under load a queue forms by itself while a batch runs, and on an
+idle model a text goes at once.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+
+log = logging.getLogger(__name__)
+
+Ids = Sequence[int]
+#: Token ids of B inputs -> B rows. It raises for the batch when one of them is bad.
+Run = Callable[[Sequence[Ids]], Sequence[bytes]]
+
+#: Up to this length padding costs nothing worth a batch of its own.
+SHORT_TOKENS = 32
+#: How many waiting items are looked at to fill one batch, in batches.
+WINDOW_BATCHES = 4
+
+
+class Item:
+    """One input of a request."""
+
+    __slots__ = ("ids", "index", "job")
+
+    def __init__(self, job: "Job", index: int, ids: Ids) -> None:
+        self.job = job
+        self.index = index
+        self.ids = ids
+
+
+class Job:
+    """One request: the items that still wait, the rows that are there, and who waits for them."""
+
+    __slots__ = ("done", "rows", "size", "waiting")
+
+    def __init__(self, inputs: Sequence[Ids], done: "asyncio.Future[None]") -> None:
+        self.done = done
+        self.size = len(inputs)
+        self.waiting = {i: Item(self, i, ids) for i, ids in enumerate(inputs)}
+        self.rows: dict[int, bytes] = {}
+
+    def add(self, index: int, row: bytes) -> None:
+        self.rows[index] = row
+        if len(self.rows) == self.size and not self.done.done():
+            self.done.set_result(None)
+
+    def fail(self, error: Exception) -> None:
+        if not self.done.done():
+            self.done.set_exception(error)
+
+
+def in_turn(jobs: Iterable[Job]) -> Iterator[Item]:
+    """The waiting items: the first of each job, the second of each, and so on."""
+    queues = deque(iter(job.waiting.values()) for job in jobs)
+    while queues:
+        queue = queues.popleft()
+        if (item := next(queue, None)) is not None:
+            yield item
+            queues.append(queue)
+
+
+def choose(candidates: Sequence[Item], *, max_tokens: int, max_items: int) -> list[Item]:
+    """The first candidate and those of the others that are nearest to it in length.
+
+    `max_tokens` bounds the padded batch, though not its first item: that one must go some day.
+    """
+    first = candidates[0]
+    ordered = sorted(candidates, key=lambda item: len(item.ids))
+    low = high = ordered.index(first)
+    while high - low + 1 < max_items:
+        shorter = len(ordered[low - 1].ids) if low > 0 else None
+        longer = len(ordered[high + 1].ids) if high + 1 < len(ordered) else None
+        size = high - low + 2
+        shortest, longest = len(ordered[low].ids), len(ordered[high].ids)
+        if shorter is not None and _alike(shorter, longest) and longest * size <= max_tokens:
+            low -= 1
+        elif longer is not None and _alike(shortest, longer) and longer * size <= max_tokens:
+            high += 1
+        else:
+            break
+    return ordered[low : high + 1]
+
+
+def _alike(shorter: int, longer: int) -> bool:
+    return longer <= SHORT_TOKENS or longer <= 2 * shorter
+
+
+class Collector:
+    """One queue before one thread.
+
+    A request that comes while a big one is worked on takes its turn after the current batch.
+    """
+
+    def __init__(self, run: Run, *, max_tokens: int, max_items: int) -> None:
+        self._run = run
+        self._max_tokens = max_tokens
+        self._max_items = max_items
+        self._jobs: deque[Job] = deque()
+        self._arrived = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+
+    async def submit(self, inputs: Sequence[Ids]) -> list[bytes]:
+        """The rows of `inputs`, in order. Cancelling it drops what has not been started.
+
+        Raises what `run` raises on one of them alone.
+        """
+        job = Job(inputs, asyncio.get_running_loop().create_future())
+        self._jobs.append(job)
+        self._arrived.set()
+        try:
+            await job.done
+        finally:
+            if job in self._jobs:
+                self._jobs.remove(job)
+        return [job.rows[i] for i in range(job.size)]
+
+    async def serve(self) -> None:
+        """Run batches for ever."""
+        while True:
+            if not self._jobs:
+                self._arrived.clear()
+                await self._arrived.wait()
+            await self._work_on(self._take())
+
+    def _take(self) -> list[Item]:
+        """The next batch; the job whose turn it was goes to the end of the queue."""
+        window = list(islice(in_turn(self._jobs), WINDOW_BATCHES * self._max_items))
+        batch = choose(window, max_tokens=self._max_tokens, max_items=self._max_items)
+        for item in batch:
+            del item.job.waiting[item.index]
+        self._jobs.rotate(-1)
+        for job in {item.job for item in batch}:
+            if not job.waiting:
+                self._jobs.remove(job)
+        return batch
+
+    async def _work_on(self, batch: Sequence[Item]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            rows = await loop.run_in_executor(self._thread, self._run, [i.ids for i in batch])
+        except Exception as error:
+            if len(batch) == 1:
+                log.exception("an input of %d tokens failed", len(batch[0].ids))
+                batch[0].job.fail(error)
+                return
+            for item in batch:  # one bad input must not spoil those of others
+                await self._work_on([item])
+            return
+        for item, row in zip(batch, rows, strict=True):
+            item.job.add(item.index, row)
