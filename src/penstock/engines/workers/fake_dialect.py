@@ -131,7 +131,9 @@ class EmbeddingBody(msgspec.Struct, kw_only=True):
         inputs = self._inputs()
         if not inputs or not all(inputs):
             raise Refused("There is nothing to embed.", param="input")
-        if {type(text) for text in inputs} not in ({str}, {list}):
+        texts = all(isinstance(text, str) for text in inputs)
+        ids = all(isinstance(i, int) for text in inputs for i in text)
+        if not texts and not ids:
             raise Refused("Texts or token ids, not both.", param="input")
         return [
             {"object": "embedding", "index": i, "embedding": write(parrot.vector(text, length))}
