@@ -1,0 +1,1 @@
+"""The terminal: one file per noun. Nothing heavy is imported before it is needed."""

@@ -1,0 +1,1 @@
+"""Makes the world match what is wanted: replicas that run, weights that are here."""

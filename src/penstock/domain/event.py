@@ -28,6 +28,13 @@ class TokenLogprob(msgspec.Struct, frozen=True):
     alternatives: tuple[Alternative, ...] = ()
 
 
+class Started(msgspec.Struct, frozen=True):
+    """The engine has read the prompt: what a call is charged even if its client leaves now."""
+
+    prompt_tokens: int
+    cached_tokens: int = 0
+
+
 class Text(msgspec.Struct, frozen=True, gc=False):
     """A piece of the answer. `tokens` counts what it is made of (1 where the engine is silent)."""
 
@@ -47,10 +54,10 @@ class ScoredText(msgspec.Struct, frozen=True):
 
 
 class Prompt(msgspec.Struct, frozen=True):
-    """The prompt's own text and tokens, when their log-probabilities were asked for."""
+    """The prompt's own text, for `echo`; with the log-probabilities of its tokens if asked for."""
 
     text: str
-    logprobs: tuple[TokenLogprob, ...]
+    logprobs: tuple[TokenLogprob, ...] | None = None
 
 
 class Reasoning(msgspec.Struct, frozen=True):
@@ -79,4 +86,4 @@ class Finished(msgspec.Struct, frozen=True):
     reasoning_tokens: int = 0
 
 
-Event = Text | ScoredText | Prompt | Reasoning | ToolCall | Finished
+Event = Started | Text | ScoredText | Prompt | Reasoning | ToolCall | Finished

@@ -101,15 +101,15 @@ OutputFormat = JsonObject | JsonSchema | Regex
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):
-    """OpenAI's defaults; `top_k` 0, `min_p` 0 and `repetition_penalty` 1 mean off."""
+    """None means OpenAI's default: 1 for `temperature` and `top_p`, and the others off."""
 
-    temperature: float = 1.0
-    top_p: float = 1.0
-    top_k: int = 0
-    min_p: float = 0.0
-    presence_penalty: float = 0.0
-    frequency_penalty: float = 0.0
-    repetition_penalty: float = 1.0
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    repetition_penalty: float | None = None
     logit_bias: dict[int, float] | None = None
     seed: int | None = None
 
@@ -121,8 +121,8 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """One call of an engine.
 
     `max_tokens` None means until the model ends or its context is full. `logprobs` None means none;
-    k means the chosen token's and k alternatives'. `echo_logprobs` asks for the log-probabilities
-    of the prompt's own tokens too.
+    k means the chosen token's and k alternatives'. `echo` asks for a `Prompt` event first; with
+    `logprobs`, it has the log-probabilities of the prompt's own tokens.
     """
 
     prompt: Prompt
@@ -130,6 +130,6 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     max_tokens: int | None = None
     stop: tuple[str, ...] = ()
     logprobs: int | None = None
-    echo_logprobs: bool = False
+    echo: bool = False
     output_format: OutputFormat | None = None
     user: str | None = None

@@ -29,10 +29,15 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """A name users call, and where the thing behind it comes from (for people)."""
+    """A name users call, and where the thing behind it comes from (for people).
+
+    `fingerprint` is what answers carry as `system_fingerprint`: it changes with the settings that
+    change answers.
+    """
 
     name: str
     engine: str
     source: str
     created: int
     owned_by: str = "penstock"
+    fingerprint: str | None = None

@@ -1,8 +1,11 @@
 """What was consumed, in tokens."""
 
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 import msgspec
+
+from penstock.domain.event import Finished
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -12,6 +15,16 @@ class Usage(msgspec.Struct, frozen=True):
     completion_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
+
+    @classmethod
+    def of(cls, finished: Finished) -> Self:
+        """What the engine says of one call."""
+        return cls(
+            prompt_tokens=finished.prompt_tokens,
+            completion_tokens=finished.completion_tokens,
+            cached_tokens=finished.cached_tokens,
+            reasoning_tokens=finished.reasoning_tokens,
+        )
 
     @property
     def total_tokens(self) -> int:
@@ -24,3 +37,23 @@ class Usage(msgspec.Struct, frozen=True):
             cached_tokens=self.cached_tokens + other.cached_tokens,
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
         )
+
+
+NOTHING = Usage()
+
+
+def total(calls: Mapping[int, Usage], prompts: Sequence[int]) -> Usage:
+    """The usage of a request of several calls, of which call i was given prompt `prompts[i]`.
+
+    As at OpenAI, a prompt counts once, however many choices were made of it.
+    """
+    if len(calls) == 1:
+        return next(iter(calls.values()))
+    sum_ = NOTHING
+    read: set[int] = set()
+    for call, usage in sorted(calls.items()):
+        if prompts[call] in read:
+            usage = msgspec.structs.replace(usage, prompt_tokens=0, cached_tokens=0)
+        read.add(prompts[call])
+        sum_ = sum_.plus(usage)
+    return sum_

@@ -79,8 +79,10 @@ class Engine(ABC):
         raise UnsupportedParameter("This model does not make embeddings.", param="model")
 
 
-def local_client(launch: Launch | None, *, reuse: bool = True, stall_timeout_s: float) -> Client:
+def local_client(
+    launch: Launch | None, *, reuse: bool = True, base_path: str = "", stall_timeout_s: float
+) -> Client:
     """A client for a process of ours behind its unix socket."""
     assert launch is not None
-    origin = Origin(socket_path=str(launch.socket_path))
+    origin = Origin(socket_path=str(launch.socket_path), base_path=base_path)
     return Client(origin, reuse=reuse, connect_timeout_s=5.0, stall_timeout_s=stall_timeout_s)

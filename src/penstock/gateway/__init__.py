@@ -1,0 +1,4 @@
+"""The life of a request: authenticate, resolve, admit, pick, relay, meter; `pipeline` has the order.
+
+One module per verb. They do not import each other.
+"""

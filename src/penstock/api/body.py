@@ -1,0 +1,79 @@
+"""Request bytes -> a typed, bounded request, or an error that names the field."""
+
+import re
+import zlib
+from typing import TypeVar
+
+import msgspec
+
+from penstock.domain.errors import (
+    BodyTooLarge,
+    InvalidRequest,
+    UnknownParameter,
+    UnsupportedEncoding,
+)
+from penstock.http.message import Request
+
+T = TypeVar("T")
+
+MAX_INFLATED_BYTES = 32 * 1024 * 1024
+
+_PATH = re.compile(r" - at `(?P<path>.*)`$", re.DOTALL)
+_UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>.*?)`", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(?P<field>.*?)`", re.DOTALL)
+GZIP = 16 + zlib.MAX_WBITS
+
+
+def decode(decoder: msgspec.json.Decoder[T], request: Request) -> T:
+    """Raises InvalidRequest, UnknownParameter, BodyTooLarge, UnsupportedEncoding."""
+    body = request.body
+    encoding = request.headers.get(b"content-encoding")
+    if encoding is not None and encoding.lower() != b"identity":
+        body = _inflate(body, encoding.lower())
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise _invalid(str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        raise InvalidRequest(f"The body is not valid JSON: {error}.") from None
+    except RecursionError:
+        raise InvalidRequest("The body is nested too deeply.") from None
+
+
+def _inflate(body: bytes, encoding: bytes) -> bytes:
+    if encoding not in (b"gzip", b"x-gzip"):
+        raise UnsupportedEncoding(
+            "A request body may be sent plain or with Content-Encoding: gzip."
+        )
+    inflater = zlib.decompressobj(GZIP)
+    try:
+        inflated = inflater.decompress(body, MAX_INFLATED_BYTES)
+    except zlib.error:
+        raise InvalidRequest("The body is not valid gzip.") from None
+    if inflater.unconsumed_tail:
+        raise BodyTooLarge(f"The body inflates to more than {MAX_INFLATED_BYTES} bytes.")
+    if not inflater.eof:
+        raise InvalidRequest("The gzip body is cut short.")
+    return inflated
+
+
+def _invalid(text: str) -> InvalidRequest:
+    """msgspec's "Expected `int`, got `str` - at `$.max_tokens`" as an error with a `param`."""
+    found = _PATH.search(text)
+    sentence = text[: found.start()] if found else text
+    param = found["path"].removeprefix("$").removeprefix(".") if found else ""
+    if unknown := _UNKNOWN.search(sentence):
+        param = _join(param, unknown["field"])
+        return UnknownParameter(f"Unrecognized request argument supplied: {param}", param=param)
+    if missing := _MISSING.search(sentence):
+        param = _join(param, missing["field"])
+        return InvalidRequest(f"Missing required parameter: '{param}'.", param=param)
+    if not param:
+        return InvalidRequest(f"The body must be a JSON object: {sentence}.")
+    return InvalidRequest(f"Invalid value for '{param}': {sentence}.", param=param)
+
+
+def _join(path: str, field: str) -> str:
+    return f"{path}.{field}" if path else field
+
+

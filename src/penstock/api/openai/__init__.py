@@ -1,0 +1,1 @@
+"""OpenAI's dialect: wire structs, and the events of engines as chunks and objects."""

@@ -1,0 +1,362 @@
+"""Chat completions: request -> calls, events -> chunks or one object."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from penstock.api.openai.identity import Identity, IdentityMaker
+from penstock.api.openai.limits import check_length, check_schema
+from penstock.api.openai.request import choice_sampling, output_format_of, sampling_of, stops_of
+from penstock.api.openai.sse import ChunkWriter, encode
+from penstock.api.openai.usage import usage_object
+from penstock.api.openai.wire import (
+    AnsweredFunction,
+    AnsweredTool,
+    AssistantAnswer,
+    AssistantMessage,
+    ChatChoice,
+    ChatCompletion,
+    ChatCompletionRequest,
+    ChatLogprob,
+    ChatLogprobs,
+    Content,
+    NamedTool,
+    RefusalPart,
+    TextPart,
+    ToolMessage,
+    TopLogprob,
+)
+from penstock.api.openai.wire import Message as WireMessage
+from penstock.domain.errors import InvalidRequest, UnsupportedParameter
+from penstock.domain.event import (
+    Event,
+    Finished,
+    Prompt,
+    Reasoning,
+    ScoredText,
+    Started,
+    Text,
+    TokenLogprob,
+    ToolCall,
+)
+from penstock.domain.generation import (
+    Chat,
+    Function,
+    FunctionCall,
+    Generation,
+    Message,
+    MessageToolCall,
+    Tool,
+)
+from penstock.domain.model import Capabilities
+from penstock.domain.usage import Usage, total
+from penstock.gateway.pipeline import Job, Part
+
+ROLES = {"developer": "system"}
+
+
+# -- request ----------------------------------------------------------------------------------
+
+
+def chat_job(request: ChatCompletionRequest, capabilities: Capabilities) -> Job:
+    """One call per choice. Raises InvalidRequest, UnsupportedParameter, ContextLengthExceeded."""
+    check_logprobs(request)
+    chat = Chat(
+        messages=tuple(
+            message_of(message, f"messages[{at}]") for at, message in enumerate(request.messages)
+        ),
+        tools=tools_of(request),
+        tool_choice=tool_choice_of(request),
+        parallel_tool_calls=request.parallel_tool_calls is not False,
+        template_arguments=request.chat_template_kwargs,
+        reasoning_effort=reasoning_effort_of(request),
+    )
+    check_length(
+        sum(len(message.content or "") for message in chat.messages),
+        capabilities.context_length,
+        "messages",
+    )
+    call = Generation(
+        prompt=chat,
+        sampling=sampling_of(request),
+        max_tokens=request.max_completion_tokens or request.max_tokens,
+        stop=stops_of(request),
+        logprobs=(request.top_logprobs or 0) if request.logprobs else None,
+        output_format=output_format_of(request.response_format),
+        user=request.user,
+    )
+    return Job(
+        operation="chat", calls=choices_of(call, request.n or 1), prompts=(0,) * (request.n or 1)
+    )
+
+
+def choices_of(call: Generation, choices: int) -> list[Generation]:
+    if choices == 1:
+        return [call]
+    return [
+        msgspec.structs.replace(call, sampling=choice_sampling(call.sampling, choice))
+        for choice in range(choices)
+    ]
+
+
+def check_logprobs(request: ChatCompletionRequest) -> None:
+    if request.top_logprobs is not None and not request.logprobs:
+        raise InvalidRequest(
+            "'top_logprobs' is only allowed when 'logprobs' is true.", param="top_logprobs"
+        )
+
+
+def message_of(message: WireMessage, param: str) -> Message:
+    role = message.__struct_config__.tag
+    content = text_of(message.content, f"{param}.content")
+    if isinstance(message, AssistantMessage):
+        calls = message.tool_calls and tuple(
+            MessageToolCall(
+                id=call.id, function=FunctionCall(call.function.name, _arguments(call, param))
+            )
+            for call in message.tool_calls
+        )
+        return Message(
+            role="assistant",
+            content=content if content is not None or calls else message.refusal or "",
+            name=message.name,
+            tool_calls=calls or None,
+            reasoning_content=message.reasoning_content,
+        )
+    return Message(
+        role=ROLES.get(str(role), role),  # type: ignore[arg-type]
+        content=content,
+        name=message.name,
+        tool_call_id=message.tool_call_id if isinstance(message, ToolMessage) else None,
+    )
+
+
+def _arguments(call: object, param: str) -> str:
+    """Arguments in the history must be JSON: chat templates parse them."""
+    arguments: str = call.function.arguments  # type: ignore[attr-defined]
+    try:
+        msgspec.json.decode(arguments or "{}")
+    except (msgspec.DecodeError, RecursionError):
+        raise InvalidRequest(
+            f"'{param}.tool_calls' has arguments that are not JSON.", param=f"{param}.tool_calls"
+        ) from None
+    return arguments or "{}"
+
+
+def text_of(content: Content | None, param: str) -> str | None:
+    """Text parts are one text. Raises UnsupportedParameter for what is not text."""
+    if content is None or isinstance(content, str):
+        return content
+    texts = []
+    for at, part in enumerate(content):
+        if isinstance(part, TextPart):
+            texts.append(part.text)
+        elif isinstance(part, RefusalPart):
+            texts.append(part.refusal)
+        else:
+            kind = part.__struct_config__.tag
+            raise UnsupportedParameter(
+                f"This model reads text only; '{param}[{at}]' is of type {kind!r}.",
+                param=f"{param}[{at}]",
+            )
+    return "".join(texts)
+
+
+def tools_of(request: ChatCompletionRequest) -> tuple[Tool, ...]:
+    tools = []
+    for at, tool in enumerate(request.tools or ()):
+        function = tool.function
+        if function.parameters is not None:
+            check_schema(function.parameters, f"tools[{at}].function.parameters")
+        tools.append(
+            Tool(
+                function=Function(
+                    name=function.name,
+                    description=function.description,
+                    parameters=function.parameters or {"type": "object", "properties": {}},
+                    strict=function.strict,
+                )
+            )
+        )
+    return tuple(tools)
+
+
+def tool_choice_of(request: ChatCompletionRequest) -> str | tuple[str]:  # type: ignore[return]
+    choice = request.tool_choice
+    if isinstance(choice, NamedTool):
+        name = choice.function.name
+        if name not in {tool.function.name for tool in request.tools or ()}:
+            raise InvalidRequest(
+                f"'tool_choice' names the function {name!r}, which is not in 'tools'.",
+                param="tool_choice",
+            )
+        return (name,)
+    if choice is not None and choice != "none" and not request.tools:
+        raise InvalidRequest(
+            "'tool_choice' is only allowed when 'tools' are specified.", param="tool_choice"
+        )
+    return choice or "auto"
+
+
+def reasoning_effort_of(request: ChatCompletionRequest) -> str | None:
+    """OpenAI's `reasoning_effort`, or DeepInfra's `reasoning` object."""
+    if request.reasoning_effort is not None or request.reasoning is None:
+        return request.reasoning_effort
+    return "none" if request.reasoning.enabled is False else request.reasoning.effort
+
+
+# -- answer -----------------------------------------------------------------------------------
+
+
+class ChatChunkWriter(ChunkWriter):
+    """`chat.completion.chunk` events."""
+
+    object = "chat.completion.chunk"
+
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        prompts: Sequence[int],
+        choices: int,
+        include_usage: bool,
+        ids: IdentityMaker,
+    ) -> None:
+        super().__init__(
+            identity, prompts=prompts, choices=choices, include_usage=include_usage
+        )
+        self._ids = ids
+        self._greeted: set[int] = set()
+        self._text_ends = b'},"logprobs":null,"finish_reason":null}' + self._tail
+        self._text_begins = {
+            call: self._head + b'{"index":%d,"delta":{"content":' % call for call in range(choices)
+        }
+
+    def events(self, call: int, events: list[Event]) -> list[bytes]:
+        chunks = []
+        if call not in self._greeted:
+            self._greeted.add(call)
+            chunks.append(self._delta(call, b'{"role":"assistant","content":"","refusal":null}'))
+        for event in events:
+            if isinstance(event, Text):
+                chunks.append(self._text_begins[call] + encode(event.text) + self._text_ends)
+                continue
+            match event:
+                case ScoredText():
+                    scores = encode(chat_logprobs(event.logprobs))
+                    text = b'{"content":%b}' % encode(event.text)
+                    chunks.append(self._delta(call, text, scores))
+                case Reasoning():
+                    text = b'{"reasoning_content":%b}' % encode(event.text)
+                    chunks.append(self._delta(call, text))
+                case ToolCall():
+                    chunks.append(self._delta(call, self._tool_call(event)))
+                case Started() | Prompt() | Finished():
+                    pass
+        return chunks
+
+    def _delta(self, call: int, delta: bytes, logprobs: bytes = b"null") -> bytes:
+        return self.chunk(
+            b'{"index":%d,"delta":%b,"logprobs":%b,"finish_reason":null}' % (call, delta, logprobs)
+        )
+
+    def _tool_call(self, event: ToolCall) -> bytes:
+        """Id, type and name go with the first piece only: clients concatenate what comes again."""
+        piece: dict[str, object] = {"index": event.call}
+        if event.name is not None:
+            piece |= {"id": f"call_{self._ids.unique()}", "type": "function"}
+            piece["function"] = {"name": event.name, "arguments": event.arguments}
+        else:
+            piece["function"] = {"arguments": event.arguments}
+        return encode({"tool_calls": [piece]})
+
+    def finish(self, call: int, reason: Finished) -> bytes:
+        return b'{"index":%d,"delta":{},"logprobs":null,"finish_reason":"%b"}' % (
+            call,
+            reason.reason.encode(),
+        )
+
+
+class ChatFold:
+    """The same events, folded into one `chat.completion`."""
+
+    def __init__(self, identity: Identity, *, prompts: Sequence[int], ids: IdentityMaker) -> None:
+        self._identity = identity
+        self._prompts = prompts
+        self._ids = ids
+        self._choices = [_FoldedChoice() for _ in prompts]
+
+    def add(self, part: Part) -> None:
+        self._choices[part.call].add(part.events)
+
+    def result(self) -> ChatCompletion:
+        usage = {at: Usage.of(choice.finished) for at, choice in enumerate(self._choices)}
+        identity = self._identity
+        return ChatCompletion(
+            id=identity.id,
+            created=identity.created,
+            model=identity.model,
+            system_fingerprint=identity.system_fingerprint,
+            choices=[
+                choice.result(index, self._ids) for index, choice in enumerate(self._choices)
+            ],
+            usage=usage_object(total(usage, self._prompts)),
+        )
+
+
+class _FoldedChoice:
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.reasoning: list[str] = []
+        self.scores: list[TokenLogprob] | None = None
+        self.calls: dict[int, AnsweredFunction] = {}
+        self.finished = Finished("stop")
+
+    def add(self, events: list[Event]) -> None:
+        for event in events:
+            match event:
+                case Text():
+                    self.texts.append(event.text)
+                case ScoredText():
+                    self.texts.append(event.text)
+                    self.scores = [*(self.scores or ()), *event.logprobs]
+                case Reasoning():
+                    self.reasoning.append(event.text)
+                case ToolCall():
+                    call = self.calls.setdefault(event.call, AnsweredFunction("", ""))
+                    call.name += event.name or ""
+                    call.arguments += event.arguments
+                case Finished():
+                    self.finished = event
+                case _:
+                    pass
+
+    def result(self, index: int, ids: IdentityMaker) -> ChatChoice:
+        text = "".join(self.texts)
+        answer = AssistantAnswer(content=text or (None if self.calls else ""))
+        if self.reasoning:
+            answer.reasoning_content = "".join(self.reasoning)
+        if self.calls:
+            answer.tool_calls = [
+                AnsweredTool(f"call_{ids.unique()}", function) for function in self.calls.values()
+            ]
+        return ChatChoice(
+            index=index,
+            message=answer,
+            logprobs=None if self.scores is None else chat_logprobs(self.scores),
+            finish_reason=self.finished.reason,
+        )
+
+
+def chat_logprobs(scores: Sequence[TokenLogprob]) -> ChatLogprobs:
+    return ChatLogprobs(
+        [
+            ChatLogprob(
+                score.token,
+                score.logprob if score.logprob is not None else 0.0,
+                list(score.data),
+                [TopLogprob(a.token, a.logprob, list(a.data)) for a in score.alternatives],
+            )
+            for score in scores
+        ]
+    )

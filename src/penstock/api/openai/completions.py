@@ -1,0 +1,237 @@
+"""Legacy completions: request -> calls, events -> chunks or one object."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from penstock.api.openai.chat import choices_of
+from penstock.api.openai.identity import Identity
+from penstock.api.openai.limits import check_length
+from penstock.api.openai.request import check_token_ids, output_format_of, sampling_of, stops_of
+from penstock.api.openai.sse import ChunkWriter, encode
+from penstock.api.openai.usage import usage_object
+from penstock.api.openai.wire import (
+    Completion,
+    CompletionChoice,
+    CompletionRequest,
+    LegacyLogprobs,
+)
+from penstock.domain.errors import InvalidRequest, UnsupportedParameter
+from penstock.domain.event import Event, Finished, Prompt, ScoredText, Text, TokenLogprob
+from penstock.domain.generation import Generation, Tokens
+from penstock.domain.generation import Text as TextPrompt
+from penstock.domain.model import Capabilities
+from penstock.domain.usage import Usage, total
+from penstock.gateway.pipeline import Job, Part
+
+DEFAULT_MAX_TOKENS = 16
+MAX_PROMPTS = 128
+MAX_CALLS = 256
+
+
+# -- request ----------------------------------------------------------------------------------
+
+
+def completion_job(request: CompletionRequest, capabilities: Capabilities) -> Job:
+    """Choice number prompt * n + i, as at OpenAI. Raises InvalidRequest and its kin."""
+    refuse_unsupported(request)
+    prompts = prompts_of(request, capabilities)
+    choices = request.n or 1
+    if len(prompts) * choices > MAX_CALLS:
+        raise InvalidRequest(
+            f"{len(prompts)} prompts with n = {choices} are more than {MAX_CALLS} choices.",
+            param="n",
+        )
+    call = Generation(
+        prompt=prompts[0],
+        sampling=sampling_of(request),
+        max_tokens=DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens,
+        stop=stops_of(request),
+        logprobs=request.logprobs,
+        echo=bool(request.echo),
+        output_format=output_format_of(request.response_format),
+        user=request.user,
+    )
+    calls = [
+        choice
+        for prompt in prompts
+        for choice in choices_of(msgspec.structs.replace(call, prompt=prompt), choices)
+    ]
+    return Job(
+        operation="text_completion",
+        calls=calls,
+        prompts=tuple(at // choices for at in range(len(calls))),
+    )
+
+
+def refuse_unsupported(request: CompletionRequest) -> None:
+    if request.suffix:
+        raise UnsupportedParameter("'suffix' is not supported by any model here.", param="suffix")
+    choices = request.n or 1
+    if request.best_of is not None and request.best_of < choices:
+        raise InvalidRequest("'best_of' must be at least 'n'.", param="best_of")
+    if request.best_of is not None and request.best_of > choices:
+        raise UnsupportedParameter(
+            "'best_of' greater than 'n' is not supported: ask for n choices and pick one.",
+            param="best_of",
+        )
+    if request.max_tokens == 0 and not request.echo:
+        raise InvalidRequest("'max_tokens' may be 0 only together with 'echo'.", param="max_tokens")
+
+
+def prompts_of(
+    request: CompletionRequest, capabilities: Capabilities
+) -> list[TextPrompt | Tokens]:
+    """`prompt` as a list: a string, strings, token ids, or lists of token ids."""
+    prompt = request.prompt
+    if isinstance(prompt, str):
+        texts: list[TextPrompt | Tokens] = [TextPrompt(prompt)]
+    elif all(isinstance(item, int) for item in prompt):
+        texts = [Tokens(tuple(prompt))]  # type: ignore[arg-type]
+    elif all(isinstance(item, str) for item in prompt):
+        texts = [TextPrompt(str(item)) for item in prompt]
+    elif all(isinstance(item, list) for item in prompt):
+        texts = [Tokens(tuple(item)) for item in prompt]  # type: ignore[arg-type]
+    else:
+        raise InvalidRequest(
+            "'prompt' must be a string, strings, token ids or lists of token ids, not a mixture.",
+            param="prompt",
+        )
+    if len(texts) > MAX_PROMPTS:
+        raise InvalidRequest(
+            f"'prompt' has {len(texts)} prompts; {MAX_PROMPTS} are allowed.", param="prompt"
+        )
+    for item in texts:
+        if isinstance(item, Tokens):
+            check_token_ids(list(item.ids), capabilities, "prompt")
+        else:
+            check_length(len(item.text), capabilities.context_length, "prompt")
+    return texts
+
+
+# -- answer -----------------------------------------------------------------------------------
+
+
+class CompletionChunkWriter(ChunkWriter):
+    """`text_completion` events."""
+
+    object = "text_completion"
+
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        prompts: Sequence[int],
+        choices: int,
+        include_usage: bool,
+        logprobs: int | None,
+    ) -> None:
+        super().__init__(
+            identity, prompts=prompts, choices=choices, include_usage=include_usage
+        )
+        self._logprobs = logprobs
+        self._offsets = [0] * choices
+
+    def events(self, call: int, events: list[Event]) -> list[bytes]:
+        chunks = []
+        for event in events:
+            match event:
+                case Text():
+                    chunks.append(self._text(call, event.text, b"null"))
+                case ScoredText() | Prompt():
+                    scores = event.logprobs
+                    encoded = b"null" if scores is None else self._legacy(call, scores)
+                    chunks.append(self._text(call, event.text, encoded))
+                case _:
+                    pass
+        return chunks
+
+    def _legacy(self, call: int, scores: Sequence[TokenLogprob]) -> bytes:
+        return encode(legacy_logprobs(scores, self._offsets[call], self._logprobs))
+
+    def _text(self, call: int, text: str, logprobs: bytes) -> bytes:
+        self._offsets[call] += len(text)
+        return self.chunk(
+            b'{"index":%d,"text":%b,"logprobs":%b,"finish_reason":null}'
+            % (call, encode(text), logprobs)
+        )
+
+    def finish(self, call: int, reason: Finished) -> bytes:
+        return b'{"index":%d,"text":"","logprobs":null,"finish_reason":"%b"}' % (
+            call,
+            reason.reason.encode(),
+        )
+
+
+class CompletionFold:
+    """The same events, folded into one `text_completion`."""
+
+    def __init__(
+        self, identity: Identity, *, prompts: Sequence[int], logprobs: int | None
+    ) -> None:
+        self._identity = identity
+        self._prompts = prompts
+        self._logprobs = logprobs
+        self._texts: list[list[str]] = [[] for _ in prompts]
+        self._scores: list[list[TokenLogprob]] = [[] for _ in prompts]
+        self._finished = [Finished("stop") for _ in prompts]
+
+    def add(self, part: Part) -> None:
+        call = part.call
+        for event in part.events:
+            match event:
+                case Text():
+                    self._texts[call].append(event.text)
+                case ScoredText() | Prompt():
+                    self._texts[call].append(event.text)
+                    self._scores[call].extend(event.logprobs or ())
+                case Finished():
+                    self._finished[call] = event
+                case _:
+                    pass
+
+    def result(self) -> Completion:
+        identity = self._identity
+        usage = {at: Usage.of(finished) for at, finished in enumerate(self._finished)}
+        return Completion(
+            id=identity.id,
+            created=identity.created,
+            model=identity.model,
+            system_fingerprint=identity.system_fingerprint,
+            choices=[
+                CompletionChoice(
+                    text="".join(texts),
+                    index=index,
+                    logprobs=None
+                    if self._logprobs is None
+                    else legacy_logprobs(scores, 0, self._logprobs),
+                    finish_reason=finished.reason,
+                )
+                for index, (texts, scores, finished) in enumerate(
+                    zip(self._texts, self._scores, self._finished, strict=True)
+                )
+            ],
+            usage=usage_object(total(usage, self._prompts)),
+        )
+
+
+def legacy_logprobs(
+    scores: Sequence[TokenLogprob], offset: int, alternatives: int | None
+) -> LegacyLogprobs:
+    """The old shape. The chosen token is always among its alternatives, with the same number."""
+    offsets = []
+    for score in scores:
+        offsets.append(offset)
+        offset += len(score.token)
+    return LegacyLogprobs(
+        tokens=[score.token for score in scores],
+        token_logprobs=[score.logprob for score in scores],
+        top_logprobs=[_top(score) for score in scores] if alternatives else None,
+        text_offset=offsets,
+    )
+
+
+def _top(score: TokenLogprob) -> dict[str, float] | None:
+    if score.logprob is None:
+        return None
+    return {a.token: a.logprob for a in score.alternatives} | {score.token: score.logprob}

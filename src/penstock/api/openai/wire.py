@@ -1,0 +1,390 @@
+"""What clients send, as typed structs with bounds.
+
+Field names, types and ranges are OpenAI's (openai-openapi 2.3.0, `CreateChatCompletionRequest`,
+`CreateCompletionRequest`, `CreateEmbeddingRequest`); `top_k`, `min_p`, `repetition_penalty`, the
+`json` and `regex` formats, `reasoning` and up to 16 stops are DeepInfra's. An unknown field is an
+error. Every optional field may be null, which means its default.
+"""
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Raw
+
+PositiveInt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Penalty = Annotated[float, Meta(ge=-2, le=2)]
+Choices = Annotated[int, Meta(ge=1, le=128)]
+Name = Annotated[str, Meta(min_length=1, max_length=256)]
+StopString = Annotated[str, Meta(min_length=1, max_length=1024)]
+Stop = StopString | Annotated[list[StopString], Meta(max_length=16)]
+LogitBias = dict[Annotated[int, Meta(ge=0)], Annotated[float, Meta(ge=-100, le=100)]]
+TokenIds = Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)]
+FunctionName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_.-]{1,128}$")]
+
+#: Fields that clients are known to send and that change no answer here: taken and not used.
+IGNORED = {
+    "metadata": "labels for OpenAI's own dashboard",
+    "store": "whether OpenAI keeps the answer; nothing is kept here",
+    "service_tier": "a price class of OpenAI's; LangChain and AutoGen send it",
+    "safety_identifier": "successor of `user`",
+    "prompt_cache_key": "a hint for OpenAI's cache; the AI SDK and codex send it",
+    "prompt_cache_retention": "a hint for OpenAI's cache",
+    "verbosity": "a hint that only OpenAI's own models read",
+    "webhook": "DeepInfra's call-back of its native API",
+}
+
+
+class Tolerated(msgspec.Struct, kw_only=True):
+    """The fields of `IGNORED`."""
+
+    metadata: Raw | None = None
+    store: Raw | None = None
+    service_tier: Raw | None = None
+    safety_identifier: Raw | None = None
+    prompt_cache_key: Raw | None = None
+    prompt_cache_retention: Raw | None = None
+    verbosity: Raw | None = None
+    webhook: Raw | None = None
+
+
+class StreamOptions(msgspec.Struct, kw_only=True):
+    include_usage: bool | None = None
+    include_obfuscation: bool | None = None
+
+
+# -- messages ---------------------------------------------------------------------------------
+
+
+class TextPart(msgspec.Struct, tag_field="type", tag="text"):
+    text: str
+
+
+class RefusalPart(msgspec.Struct, tag_field="type", tag="refusal"):
+    refusal: str
+
+
+class ImagePart(msgspec.Struct, tag_field="type", tag="image_url"):
+    image_url: Raw
+
+
+class AudioPart(msgspec.Struct, tag_field="type", tag="input_audio"):
+    input_audio: Raw
+
+
+class FilePart(msgspec.Struct, tag_field="type", tag="file"):
+    file: Raw
+
+
+Part = TextPart | RefusalPart | ImagePart | AudioPart | FilePart
+Content = str | Annotated[list[Part], Meta(min_length=1)]
+
+
+class CalledFunction(msgspec.Struct):
+    name: FunctionName
+    arguments: str
+
+
+class CalledTool(msgspec.Struct, kw_only=True):
+    id: str
+    function: CalledFunction
+    type: Literal["function"] = "function"
+
+
+class SystemMessage(msgspec.Struct, kw_only=True, tag_field="role", tag="system"):
+    content: Content
+    name: str | None = None
+
+
+class DeveloperMessage(msgspec.Struct, kw_only=True, tag_field="role", tag="developer"):
+    content: Content
+    name: str | None = None
+
+
+class UserMessage(msgspec.Struct, kw_only=True, tag_field="role", tag="user"):
+    content: Content
+    name: str | None = None
+
+
+class AssistantMessage(msgspec.Struct, kw_only=True, tag_field="role", tag="assistant"):
+    content: Content | None = None
+    name: str | None = None
+    refusal: str | None = None
+    tool_calls: list[CalledTool] | None = None
+    reasoning_content: str | None = None
+
+
+class ToolMessage(msgspec.Struct, kw_only=True, tag_field="role", tag="tool"):
+    content: Content
+    tool_call_id: str
+    name: str | None = None
+
+
+Message = SystemMessage | DeveloperMessage | UserMessage | AssistantMessage | ToolMessage
+
+
+# -- tools and formats ------------------------------------------------------------------------
+
+
+class FunctionDefinition(msgspec.Struct, kw_only=True):
+    name: FunctionName
+    description: str | None = None
+    parameters: dict[str, Any] | None = None
+    strict: bool | None = None
+
+
+class ToolDefinition(msgspec.Struct, kw_only=True):
+    type: Literal["function"]
+    function: FunctionDefinition
+
+
+class NamedFunction(msgspec.Struct):
+    name: str
+
+
+class NamedTool(msgspec.Struct, kw_only=True):
+    type: Literal["function"]
+    function: NamedFunction
+
+
+class TextFormat(msgspec.Struct, tag_field="type", tag="text"):
+    pass
+
+
+class JsonFormat(msgspec.Struct, tag_field="type", tag="json"):
+    pass
+
+
+class JsonObjectFormat(msgspec.Struct, tag_field="type", tag="json_object"):
+    pass
+
+
+class SchemaDefinition(msgspec.Struct, kw_only=True):
+    schema: dict[str, Any]
+    name: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}$")] = "answer"
+    description: str | None = None
+    strict: bool | None = None
+
+
+class JsonSchemaFormat(msgspec.Struct, tag_field="type", tag="json_schema"):
+    json_schema: SchemaDefinition
+
+
+class RegexFormat(msgspec.Struct, tag_field="type", tag="regex"):
+    regex: Annotated[str, Meta(min_length=1, max_length=4096)]
+
+
+ResponseFormat = TextFormat | JsonFormat | JsonObjectFormat | JsonSchemaFormat | RegexFormat
+
+
+# -- requests ---------------------------------------------------------------------------------
+
+
+class SampledRequest(Tolerated, kw_only=True):
+    """What chat and completions have in common."""
+
+    model: Name
+    max_tokens: PositiveInt | None = None
+    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_k: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
+    min_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    presence_penalty: Penalty | None = None
+    frequency_penalty: Penalty | None = None
+    repetition_penalty: Annotated[float, Meta(gt=0, le=2)] | None = None
+    logit_bias: Annotated[LogitBias, Meta(max_length=1024)] | None = None
+    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    stop: Stop | None = None
+    n: Choices | None = None
+    stream: bool | None = None
+    stream_options: StreamOptions | None = None
+    response_format: ResponseFormat | None = None
+    user: Annotated[str, Meta(max_length=1024)] | None = None
+
+
+class ReasoningOptions(msgspec.Struct, kw_only=True):
+    effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = None
+    enabled: bool | None = None
+
+
+class ChatCompletionRequest(SampledRequest, kw_only=True, forbid_unknown_fields=True):
+    messages: Annotated[list[Message], Meta(min_length=1, max_length=10_000)]
+    max_completion_tokens: PositiveInt | None = None
+    tools: Annotated[list[ToolDefinition], Meta(max_length=128)] | None = None
+    tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
+    parallel_tool_calls: bool | None = None
+    logprobs: bool | None = None
+    top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
+    reasoning_effort: (
+        Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
+    ) = None
+    reasoning: ReasoningOptions | None = None
+    chat_template_kwargs: Annotated[dict[str, Any], Meta(max_length=32)] | None = None
+
+
+class CompletionRequest(SampledRequest, kw_only=True, forbid_unknown_fields=True):
+    prompt: (
+        str
+        | Annotated[
+            list[str | Annotated[int, Meta(ge=0)] | TokenIds], Meta(min_length=1, max_length=100_000)
+        ]
+    )
+    max_tokens: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+    echo: bool | None = None
+    logprobs: Annotated[int, Meta(ge=0, le=5)] | None = None
+    best_of: Annotated[int, Meta(ge=1, le=20)] | None = None
+    suffix: str | None = None
+
+
+class EmbeddingRequest(Tolerated, kw_only=True, forbid_unknown_fields=True):
+    model: Name
+    input: (
+        str
+        | Annotated[
+            list[str | Annotated[int, Meta(ge=0)] | TokenIds], Meta(min_length=1, max_length=100_000)
+        ]
+    )
+    encoding_format: Literal["float", "base64"] | None = None
+    dimensions: PositiveInt | None = None
+    user: Annotated[str, Meta(max_length=1024)] | None = None
+
+
+# -- answers ----------------------------------------------------------------------------------
+
+
+class TokenDetails(msgspec.Struct, frozen=True):
+    cached_tokens: int
+
+
+class CompletionDetails(msgspec.Struct, frozen=True):
+    reasoning_tokens: int
+
+
+class UsageObject(msgspec.Struct, frozen=True):
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: TokenDetails
+    completion_tokens_details: CompletionDetails
+
+
+class TopLogprob(msgspec.Struct, frozen=True):
+    token: str
+    logprob: float
+    bytes: list[int] | None
+
+
+class ChatLogprob(msgspec.Struct, frozen=True):
+    token: str
+    logprob: float
+    bytes: list[int] | None
+    top_logprobs: list[TopLogprob]
+
+
+class ChatLogprobs(msgspec.Struct, frozen=True):
+    content: list[ChatLogprob]
+    refusal: None = None
+
+
+class AnsweredFunction(msgspec.Struct):
+    name: str
+    arguments: str
+
+
+class AnsweredTool(msgspec.Struct):
+    id: str
+    function: AnsweredFunction
+    type: Literal["function"] = "function"
+
+
+class AssistantAnswer(msgspec.Struct, kw_only=True):
+    role: Literal["assistant"] = "assistant"
+    content: str | None = None
+    refusal: str | None = None
+    reasoning_content: str | msgspec.UnsetType = msgspec.UNSET
+    tool_calls: list[AnsweredTool] | msgspec.UnsetType = msgspec.UNSET
+
+
+class ChatChoice(msgspec.Struct):
+    index: int
+    message: AssistantAnswer
+    logprobs: ChatLogprobs | None
+    finish_reason: str
+
+
+class ChatCompletion(msgspec.Struct, kw_only=True):
+    id: str
+    object: Literal["chat.completion"] = "chat.completion"
+    created: int
+    model: str
+    choices: list[ChatChoice]
+    usage: UsageObject
+    system_fingerprint: str | None = None
+
+
+class LegacyLogprobs(msgspec.Struct):
+    tokens: list[str]
+    token_logprobs: list[float | None]
+    top_logprobs: list[dict[str, float] | None] | None
+    text_offset: list[int]
+
+
+class CompletionChoice(msgspec.Struct):
+    text: str
+    index: int
+    logprobs: LegacyLogprobs | None
+    finish_reason: str
+
+
+class Completion(msgspec.Struct, kw_only=True):
+    id: str
+    object: Literal["text_completion"] = "text_completion"
+    created: int
+    model: str
+    choices: list[CompletionChoice]
+    usage: UsageObject
+    system_fingerprint: str | None = None
+
+
+class EmbeddingObject(msgspec.Struct):
+    embedding: list[float] | str
+    index: int
+    object: Literal["embedding"] = "embedding"
+
+
+class EmbeddingUsage(msgspec.Struct):
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingList(msgspec.Struct, kw_only=True):
+    object: Literal["list"] = "list"
+    data: list[EmbeddingObject]
+    model: str
+    usage: EmbeddingUsage
+
+
+class ModelObject(msgspec.Struct, kw_only=True):
+    """OpenAI's four fields, and under `penstock` what the model can do."""
+
+    id: str
+    object: Literal["model"] = "model"
+    created: int
+    owned_by: str
+    penstock: "ModelFacts"
+
+
+class ModelFacts(msgspec.Struct, kw_only=True):
+    """`attributes` are exactly the request fields that the model honours; null: not yet known."""
+
+    engine: str
+    state: str
+    tasks: list[str] | None
+    context_length: int | None
+    max_input_tokens: int | None
+    embedding_length: int | None
+    attributes: list[str] | None
+
+
+class ModelList(msgspec.Struct, kw_only=True):
+    object: Literal["list"] = "list"
+    data: list[ModelObject]

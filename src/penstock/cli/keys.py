@@ -1,0 +1,79 @@
+"""`penstock keys`: make, list and delete API keys, whether or not the server runs."""
+
+import json
+
+import click
+
+from penstock.cli.table import print_table
+from penstock.config.load import home
+from penstock.domain.key import Key
+
+
+@click.group(no_args_is_help=True)
+def keys() -> None:
+    """Make, list and delete API keys.
+
+    A key is shown once, when it is made; only its HMAC is stored. A running server takes up changes
+    within a second.
+    """
+
+
+@keys.command()
+@click.argument("name")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def create(name: str, as_json: bool) -> None:
+    """Make a key called NAME and print it, this once."""
+    from penstock.store.keys import KeyExists
+
+    try:
+        key, secret = _store().create(name)
+    except KeyExists as error:
+        raise click.ClickException(f"{error} `penstock keys list` shows them.") from None
+    if as_json:
+        click.echo(json.dumps({**_row(key), "key": secret}))
+    else:
+        click.echo(f"{secret}\n\nThis is the only time it is shown.", nl=True)
+
+
+@keys.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+def list_keys(as_json: bool) -> None:
+    """List the keys: name, last characters, age."""
+    rows = [_row(key) for key in _store().all()]
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+    else:
+        print_table(rows, empty="There is no key. Make one: penstock keys create NAME")
+
+
+@keys.command()
+@click.argument("name")
+@click.confirmation_option("--yes", "-y", prompt="Clients with this key will be refused. Delete?")
+def delete(name: str) -> None:
+    """Delete the key called NAME: it is refused from then on."""
+    if not _store().delete(name):
+        raise click.ClickException(
+            f"There is no key called {name!r}. `penstock keys list` shows them."
+        )
+    click.echo(f"Deleted {name}.")
+
+
+def _store():  # type: ignore[no-untyped-def]
+    from penstock.app import CannotServe, open_keys
+    from penstock.store.database import NewerDatabase
+
+    try:
+        store, watch, _ = open_keys(home())
+    except (CannotServe, NewerDatabase) as error:
+        raise click.ClickException(str(error)) from None
+    watch.close()
+    return store
+
+
+def _row(key: Key) -> dict[str, str]:
+    return {
+        "name": key.name,
+        "hint": key.hint,
+        "created": f"{key.created_at:%Y-%m-%d %H:%M}",
+        "id": key.id,
+    }

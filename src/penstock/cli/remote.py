@@ -1,0 +1,122 @@
+"""The running server, as the terminal's commands talk to it."""
+
+import os
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import click
+import msgspec
+
+from penstock.config.load import home
+from penstock.http.client import Broken, Client, Origin
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_URL = "http://127.0.0.1:8000/v1"
+
+
+class ServerSaid(click.ClickException):
+    """The server's own error, told to the user."""
+
+
+def server_flags(command: F) -> F:
+    """`--url` and `--key`, found by themselves on the server's own machine."""
+    command = click.option(
+        "--key",
+        envvar="PENSTOCK_API_KEY",
+        help="API key. [default: PENSTOCK_API_KEY, or the first key of this machine's server]",
+    )(command)
+    return click.option(
+        "--url",
+        envvar="PENSTOCK_BASE_URL",
+        default=DEFAULT_URL,
+        show_default=True,
+        help="The server, with its /v1.",
+    )(command)
+
+
+def find_key(given: str | None) -> str | None:
+    if given:
+        return given
+    file = home() / "cli-key"
+    return file.read_text().strip() if file.is_file() else None
+
+
+class RemoteServer:
+    """JSON in, JSON out, errors as ServerSaid."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        try:
+            origin = Origin.parse(url)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
+        self.url = url
+        headers = f"authorization: Bearer {key}\r\n".encode() if key else b""
+        self._client = Client(origin, headers=headers)
+
+    async def get(self, path: str) -> Any:
+        try:
+            async with self._client.get(path) as answer:
+                return self._checked(answer.status, await answer.read())
+        except Broken as broken:
+            raise self._unreachable(broken) from None
+
+    async def post(self, path: str, body: object) -> Any:
+        try:
+            async with self._client.post(path, msgspec.json.encode(body)) as answer:
+                return self._checked(answer.status, await answer.read())
+        except Broken as broken:
+            raise self._unreachable(broken) from None
+
+    async def stream(self, path: str, body: object) -> AsyncGenerator[dict[str, Any], None]:
+        """The events of a stream, decoded."""
+        try:
+            async with self._client.post(path, msgspec.json.encode(body)) as answer:
+                if answer.status != 200:
+                    self._checked(answer.status, await answer.read())
+                rest = b""
+                async for batch in answer:
+                    *lines, rest = (rest + batch).split(b"\n")
+                    for line in lines:
+                        if line.startswith(b"data: {"):
+                            event = msgspec.json.decode(line[6:])
+                            if "error" in event:
+                                raise ServerSaid(event["error"]["message"])
+                            yield event
+        except Broken as broken:
+            raise self._unreachable(broken) from None
+
+    async def aclose(self) -> None:
+        await self._client.aclose()
+
+    def _checked(self, status: int, body: bytes) -> Any:
+        try:
+            decoded = msgspec.json.decode(body)
+        except msgspec.DecodeError:
+            raise ServerSaid(f"{self.url} does not answer as Penstock would.") from None
+        if status >= 400:
+            raise ServerSaid(decoded.get("error", {}).get("message", f"status {status}"))
+        return decoded
+
+    def _unreachable(self, broken: Broken) -> ServerSaid:
+        return ServerSaid(
+            f"No answer from {self.url} ({broken}). Is it running? Start it with: penstock serve"
+        )
+
+
+@asynccontextmanager
+async def connected(url: str, key: str | None) -> AsyncGenerator[RemoteServer, None]:
+    server = RemoteServer(url, find_key(key))
+    try:
+        yield server
+    finally:
+        await server.aclose()
+
+
+async def first_model(server: RemoteServer, task: str) -> str:
+    """The first model of the server that does `task`. Raises ServerSaid when none does."""
+    for model in (await server.get("/models"))["data"]:
+        if task in (model.get("penstock", {}).get("tasks") or [task]):
+            return str(model["id"])
+    raise ServerSaid(f"The server has no model for {task}. `penstock models` shows what it has.")

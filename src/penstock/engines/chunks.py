@@ -1,0 +1,259 @@
+"""OpenAI's streamed chunks, chat and legacy, turned into events.
+
+Written for what engines really send: missing keys, nulls, `data: null`, errors inside a 200, a
+usage object on any chunk or none. What is not JSON or not an object ends the call.
+"""
+
+from typing import Any, cast, get_args
+
+import msgspec
+
+from penstock.domain.errors import EngineFailed
+from penstock.domain.event import (
+    Alternative,
+    Event,
+    Finished,
+    FinishReason,
+    Reasoning,
+    ScoredText,
+    Started,
+    Text,
+    TokenLogprob,
+    ToolCall,
+)
+
+FINISH_REASONS: dict[str, FinishReason] = {
+    **{reason: reason for reason in get_args(FinishReason)},
+    "function_call": "tool_calls",
+    "max_tokens": "length",
+}
+
+
+class _Function(msgspec.Struct):
+    name: str | None = None
+    arguments: str | None = None
+
+
+class _ToolCall(msgspec.Struct):
+    index: int = 0
+    function: _Function | None = None
+
+
+class _Delta(msgspec.Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+    reasoning: Any = None
+    tool_calls: list[_ToolCall] | None = None
+
+
+class _Alternative(msgspec.Struct):
+    token: str
+    logprob: float
+    bytes: list[int] | None = None
+
+
+class _Logprob(msgspec.Struct):
+    token: str
+    logprob: float
+    bytes: list[int] | None = None
+    top_logprobs: list[_Alternative] | None = None
+
+
+class _Logprobs(msgspec.Struct):
+    content: list[_Logprob] | None = None
+    tokens: list[str] | None = None
+    token_logprobs: list[float | None] | None = None
+    top_logprobs: list[dict[str, float] | None] | None = None
+
+
+class _Choice(msgspec.Struct):
+    index: int = 0
+    delta: _Delta | None = None
+    text: str | None = None
+    finish_reason: str | None = None
+    logprobs: _Logprobs | None = None
+
+
+class _CachedTokens(msgspec.Struct):
+    cached_tokens: int | None = None
+
+
+class _ReasoningTokens(msgspec.Struct):
+    reasoning_tokens: int | None = None
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int = 0
+    completion_tokens: int | None = 0
+    prompt_tokens_details: _CachedTokens | None = None
+    completion_tokens_details: _ReasoningTokens | None = None
+
+
+class _PromptProgress(msgspec.Struct):
+    """llama.cpp's own: sent before the first token, when asked for."""
+
+    total: int
+    cache: int = 0
+
+
+class _Chunk(msgspec.Struct):
+    choices: list[_Choice] | None = None
+    usage: _Usage | None = None
+    error: Any = None
+    prompt_progress: _PromptProgress | None = None
+
+
+_decode = msgspec.json.Decoder(_Chunk | None).decode
+
+
+class ChunkReader:
+    """Reads one call's chunks. After the last one, `finished` tells how it ended."""
+
+    __slots__ = ("_completion_tokens", "_reason", "_started", "_usage")
+
+    def __init__(self) -> None:
+        self._reason: FinishReason | None = None
+        self._usage: _Usage | None = None
+        self._started: Started | None = None
+        self._completion_tokens = 0
+
+    def read(self, payloads: list[bytes]) -> list[Event]:
+        """The events in some `data:` payloads. Raises EngineFailed."""
+        events: list[Event] = []
+        for payload in payloads:
+            try:
+                chunk = _decode(payload)
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                raise EngineFailed("The engine sent an event that is not valid.") from None
+            if chunk is None:
+                continue
+            if chunk.error is not None:
+                raise EngineFailed(f"The engine reported an error: {_error_text(chunk.error)}")
+            if chunk.usage is not None:
+                self._usage = chunk.usage
+            if chunk.prompt_progress is not None and self._started is None:
+                progress = chunk.prompt_progress
+                self._started = Started(progress.total, progress.cache)
+                events.append(self._started)
+            for choice in chunk.choices or ():
+                self._read_choice(choice, events)
+        return events
+
+    def _read_choice(self, choice: _Choice, events: list[Event]) -> None:
+        if choice.finish_reason is not None:
+            self._reason = FINISH_REASONS.get(choice.finish_reason, "stop")
+        delta = choice.delta
+        if delta is None:
+            text = choice.text
+        else:
+            text = delta.content
+            if reasoning := delta.reasoning_content or delta.reasoning:
+                self._completion_tokens += 1
+                events.append(Reasoning(str(reasoning)))
+            if delta.tool_calls:
+                self._completion_tokens += 1
+                events.extend(_tool_call(call) for call in delta.tool_calls)
+        if choice.logprobs is not None and (scores := _scores(choice.logprobs)):
+            self._completion_tokens += len(scores)
+            events.append(ScoredText(text or "", scores))
+        elif text:
+            self._completion_tokens += 1
+            events.append(Text(text))
+
+    def finished(self) -> Finished:
+        """How it ended, counted by the engine, or by us where the engine did not say.
+
+        Raises EngineFailed when the answer just broke off.
+        """
+        if self._reason is None:
+            raise EngineFailed("The engine broke off its answer.")
+        usage = self._usage
+        if usage is None:
+            started = self._started or Started(0)
+            return Finished(
+                self._reason, started.prompt_tokens, self._completion_tokens, started.cached_tokens
+            )
+        cached = usage.prompt_tokens_details
+        reasoned = usage.completion_tokens_details
+        return Finished(
+            self._reason,
+            prompt_tokens=usage.prompt_tokens,
+            completion_tokens=usage.completion_tokens or 0,
+            cached_tokens=(cached and cached.cached_tokens) or 0,
+            reasoning_tokens=(reasoned and reasoned.reasoning_tokens) or 0,
+        )
+
+
+    def stopped(self) -> Finished:
+        """The end when we found a stop and cut the engine off: counted by us."""
+        started = self._started or Started(0)
+        return Finished(
+            "stop", started.prompt_tokens, self._completion_tokens, started.cached_tokens
+        )
+
+
+def _tool_call(call: _ToolCall) -> ToolCall:
+    function = call.function or _Function()
+    return ToolCall(call.index, function.arguments or "", function.name)
+
+
+def _scores(logprobs: _Logprobs) -> tuple[TokenLogprob, ...]:
+    if logprobs.content:
+        return tuple(map(_score, logprobs.content))
+    tops = logprobs.top_logprobs or []
+    return tuple(
+        TokenLogprob(
+            token,
+            logprob,
+            token.encode(),
+            tuple(
+                Alternative(other, value, other.encode())
+                for other, value in ((tops[i] if i < len(tops) else None) or {}).items()
+            ),
+        )
+        for i, (token, logprob) in enumerate(
+            zip(logprobs.tokens or (), logprobs.token_logprobs or (), strict=False)
+        )
+    )
+
+
+def _score(entry: _Logprob) -> TokenLogprob:
+    return TokenLogprob(
+        entry.token,
+        entry.logprob,
+        _bytes(entry.token, entry.bytes),
+        tuple(
+            Alternative(top.token, top.logprob, _bytes(top.token, top.bytes))
+            for top in entry.top_logprobs or ()
+        ),
+    )
+
+
+def _bytes(token: str, given: list[int] | None) -> bytes:
+    try:
+        return bytes(given) if given is not None else token.encode()
+    except ValueError:
+        return token.encode()
+
+
+def _error_text(error: object) -> str:
+    message = error.get("message") if isinstance(error, dict) else error
+    return str(message)[:500]
+
+
+class _ErrorBody(msgspec.Struct):
+    error: Any = None
+    message: Any = None
+    detail: Any = None
+
+
+def error_message(body: bytes) -> tuple[str, dict[str, Any]]:
+    """The sentence in an engine's error body, and the error object it stood in."""
+    try:
+        decoded = msgspec.json.decode(body, type=_ErrorBody)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return body[:200].decode("utf-8", "replace"), {}
+    if isinstance(decoded.error, dict):
+        return _error_text(decoded.error), cast(dict[str, Any], decoded.error)
+    text = decoded.error or decoded.message or decoded.detail or "no reason given"
+    return str(text)[:500], {}

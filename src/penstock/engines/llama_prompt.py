@@ -1,0 +1,175 @@
+"""A prompt's own tokens and their exact log-probabilities, from an engine that has no such thing.
+
+llama.cpp can be made to *generate* the prompt: under a grammar of token-id literals its next token
+is known, and what it reports is the raw log-probability from before grammar and sampling. One
+decoding step a token, in one request.
+"""
+
+from typing import Any
+
+import msgspec
+
+from penstock.domain.errors import EngineFailed
+from penstock.domain.event import Alternative, Prompt, TokenLogprob
+from penstock.engines.chunks import error_message
+from penstock.http.client import Client
+
+
+class Piece(msgspec.Struct, frozen=True):
+    """A token and its bytes, where known."""
+
+    id: int
+    data: bytes | None = None
+
+
+class _Tokens(msgspec.Struct):
+    tokens: list[Any]
+
+
+class _Top(msgspec.Struct):
+    id: int
+    token: str
+    logprob: float
+    bytes: list[int]
+
+
+class _Scored(_Top):
+    top_logprobs: list[_Top] = []
+
+
+class _Completion(msgspec.Struct):
+    completion_probabilities: list[_Scored] = []
+
+
+class _Content(msgspec.Struct):
+    content: str
+
+
+async def _ask(client: Client, path: str, body: dict[str, Any], type_: type[Any]) -> Any:
+    async with client.post(path, msgspec.json.encode(body)) as exchange:
+        answer = await exchange.read()
+        if exchange.status != 200:
+            raise EngineFailed(f"The engine could not read the prompt: {error_message(answer)[0]}")
+    try:
+        return msgspec.json.decode(answer, type=type_)
+    except msgspec.MsgspecError:
+        raise EngineFailed("The engine's answer about the prompt is not valid.") from None
+
+
+async def tokenize(client: Client, text: str) -> list[Piece]:
+    """The tokens of a raw prompt, in which control tokens may be spelled. No hidden BOS."""
+    body = {"content": text, "add_special": False, "parse_special": True, "with_pieces": True}
+    tokens = (await _ask(client, "/tokenize", body, _Tokens)).tokens
+    return [Piece(token["id"], _piece_bytes(token["piece"])) for token in tokens]
+
+
+def _piece_bytes(piece: str | list[int]) -> bytes:
+    return piece.encode() if isinstance(piece, str) else bytes(piece)
+
+
+async def detokenize(client: Client, ids: list[int]) -> str:
+    answer = await _ask(client, "/detokenize", {"tokens": ids}, _Content)
+    return str(answer.content)
+
+
+async def score_prompt(
+    client: Client,
+    pieces: list[Piece],
+    *,
+    hidden: tuple[int, ...],
+    text: str | None,
+    alternatives: int | None,
+    vocabulary_size: int,
+) -> Prompt:
+    """The prompt as an event.
+
+    `hidden` are tokens that stand before it unseen (a BOS). `text` is the prompt's text where it is
+    known byte for byte. `alternatives` None asks for no log-probabilities. As at OpenAI, the first
+    token has none.
+    """
+    ids = [piece.id for piece in pieces]
+    if text is None:
+        text = await detokenize(client, ids)
+    if alternatives is None:
+        return Prompt(text)
+    if not ids:
+        return Prompt(text, ())
+    first = pieces[0]
+    first_bytes = first.data
+    if first_bytes is None:
+        first_bytes = (await detokenize(client, ids[:1])).encode()
+    scored = await _scores(client, [*hidden, ids[0]], ids[1:], alternatives, vocabulary_size)
+    entries = [TokenLogprob(_text(first_bytes), None, first_bytes)]
+    entries += [_entry(score, alternatives) for score in scored]
+    return Prompt(text, tuple(entries))
+
+
+async def _scores(
+    client: Client, before: list[int], ids: list[int], alternatives: int, vocabulary_size: int
+) -> list[_Scored]:
+    if not ids:
+        return []
+    grammar = "root ::= " + " ".join(f"<[{token}]>" for token in ids)
+    body = {
+        "prompt": before,
+        "n_predict": len(ids),
+        "grammar": grammar,
+        "n_probs": max(1, alternatives),
+        "temperature": 0,
+        "cache_prompt": True,
+    }
+    answer: _Completion = await _ask(client, "/completion", body, _Completion)
+    found = iter(answer.completion_probabilities)
+    upcoming = next(found, None)
+    scores = []
+    for at, token in enumerate(ids):
+        if upcoming is not None and upcoming.id == token:
+            scores.append(upcoming)
+            upcoming = next(found, None)
+        else:
+            prefix = [*before, *ids[:at]]
+            scores.append(await _score_of_cut_token(client, prefix, token, vocabulary_size))
+    return scores
+
+
+async def _score_of_cut_token(
+    client: Client, prefix: list[int], token: int, vocabulary_size: int
+) -> _Scored:
+    """A token that ends inside a character is not reported; read it off as an alternative.
+
+    Another, whole token is forced in its place, and the whole distribution asked for.
+    """
+    whole = (await tokenize(client, "a"))[0].id
+    body = {
+        "prompt": prefix,
+        "n_predict": 1,
+        "grammar": f"root ::= <[{whole}]>",
+        "n_probs": vocabulary_size,
+        "temperature": 0,
+    }
+    answer: _Completion = await _ask(client, "/completion", body, _Completion)
+    for entry in answer.completion_probabilities:
+        for top in entry.top_logprobs:
+            if top.id == token:
+                return _Scored(top.id, top.token, top.logprob, top.bytes, entry.top_logprobs[:20])
+    raise EngineFailed("The engine gave no log-probability for a token of the prompt.")
+
+
+def _entry(score: _Scored, alternatives: int) -> TokenLogprob:
+    return TokenLogprob(
+        _text(bytes(score.bytes)),
+        score.logprob,
+        bytes(score.bytes),
+        tuple(
+            Alternative(_text(bytes(top.bytes)), top.logprob, bytes(top.bytes))
+            for top in score.top_logprobs[:alternatives]
+        ),
+    )
+
+
+def _text(data: bytes) -> str:
+    """A token's text; bytes that are no whole character are spelled as OpenAI spells them."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return "bytes:" + "".join(f"\\x{byte:02x}" for byte in data)
