@@ -26,24 +26,37 @@ WINDOW_BATCHES = 4
 class Item:
     """One input of a request."""
 
-    __slots__ = ("ids", "index", "job")
+    __slots__ = ("ids", "index", "job", "taken")
 
     def __init__(self, job: "Job", index: int, ids: Ids) -> None:
         self.job = job
         self.index = index
         self.ids = ids
+        self.taken = False
 
 
 class Job:
     """One request: the items that still wait, the rows that are there, and who waits for them."""
 
-    __slots__ = ("done", "rows", "size", "waiting")
+    __slots__ = ("_items", "done", "rows", "size")
 
     def __init__(self, inputs: Sequence[Ids], done: "asyncio.Future[None]") -> None:
         self.done = done
         self.size = len(inputs)
-        self.waiting = {i: Item(self, i, ids) for i, ids in enumerate(inputs)}
         self.rows: dict[int, bytes] = {}
+        items = (Item(self, i, ids) for i, ids in enumerate(inputs))
+        # Like beside like: what goes into one batch lies together, mostly at the front.
+        self._items = deque(sorted(items, key=lambda item: len(item.ids)))
+
+    def waiting(self) -> Iterator[Item]:
+        return (item for item in self._items if not item.taken)
+
+    def take(self, item: Item) -> bool:
+        """Returns whether it was the last one."""
+        item.taken = True
+        while self._items and self._items[0].taken:
+            self._items.popleft()
+        return not self._items
 
     def add(self, index: int, row: bytes) -> None:
         self.rows[index] = row
@@ -57,7 +70,7 @@ class Job:
 
 def in_turn(jobs: Iterable[Job]) -> Iterator[Item]:
     """The waiting items: the first of each job, the second of each, and so on."""
-    queues = deque(iter(job.waiting.values()) for job in jobs)
+    queues = deque(job.waiting() for job in jobs)
     while queues:
         queue = queues.popleft()
         if (item := next(queue, None)) is not None:
@@ -132,12 +145,10 @@ class Collector:
         """The next batch; the job whose turn it was goes to the end of the queue."""
         window = list(islice(in_turn(self._jobs), WINDOW_BATCHES * self._max_items))
         batch = choose(window, max_tokens=self._max_tokens, max_items=self._max_items)
-        for item in batch:
-            del item.job.waiting[item.index]
         self._jobs.rotate(-1)
-        for job in {item.job for item in batch}:
-            if not job.waiting:
-                self._jobs.remove(job)
+        for item in batch:
+            if item.job.take(item):
+                self._jobs.remove(item.job)
         return batch
 
     async def _work_on(self, batch: Sequence[Item]) -> None:

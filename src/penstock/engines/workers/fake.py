@@ -167,7 +167,7 @@ class FakeEngine:
             return _error(self.settings.status, f"You asked for {self.settings.status}.")
         try:
             return await serve(request, record)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             self._log(record)
             return _error(400, f"The body is not as it should be: {error}")
         except Refused as refused:
@@ -315,7 +315,7 @@ def _first_time(mark: Path | None) -> bool:
 
 
 def _readable(body: bytes) -> Any:
-    with contextlib.suppress(msgspec.MsgspecError):
+    with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return msgspec.json.decode(body)
     return None
 

@@ -75,7 +75,7 @@ class EmbeddingWorker:
             return _error(404, f"There is no {request.method} {request.path}.", code="not_found")
         try:
             return await serve(request)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return _error(400, f"The body is not as it should be: {error}.")
         except Refused as refused:
             return _error(
