@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import hashlib
 import ipaddress
 import logging
@@ -291,6 +292,7 @@ class App:
             supervisor.start()
             self._supervisors.append(supervisor)
         self._watching = asyncio.create_task(self._watch_keys())
+        _calm_garbage_collector()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -309,6 +311,13 @@ class App:
             await asyncio.sleep(KEY_POLL_S)
             if await asyncio.to_thread(self._state.watch.changed):
                 self.keyring.replace(await asyncio.to_thread(self._state.keys.all))
+
+
+def _calm_garbage_collector() -> None:
+    """All that was built so far stays: walking it again and again would cost more than requests."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def _limits(settings: Settings) -> ServerLimits:

@@ -75,5 +75,3 @@ def _invalid(text: str) -> InvalidRequest:
 
 def _join(path: str, field: str) -> str:
     return f"{path}.{field}" if path else field
-
-

@@ -66,7 +66,9 @@ async def _bench(
         runs: list[Run] = []
         left = iter(range(requests))
         began_s = time.perf_counter()
-        with click.progressbar(length=requests, label=model, file=click.get_text_stream("stderr")) as bar:
+        with click.progressbar(
+            length=requests, label=model, file=click.get_text_stream("stderr")
+        ) as bar:
 
             async def work() -> None:
                 for _ in left:

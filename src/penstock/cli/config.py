@@ -16,9 +16,7 @@ from penstock.config.settings import description_of
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="For machines, with descriptions.")
 @setting_flags
-def config(
-    as_json: bool, config_file: Path | None, no_auth: bool, **given: Any
-) -> None:
+def config(as_json: bool, config_file: Path | None, no_auth: bool, **given: Any) -> None:
     """Show every setting and where its value came from.
 
     Flags go before the environment, the environment before penstock.toml, that before the defaults.

@@ -26,7 +26,9 @@ def embed(
         raise click.UsageError("Give a text, or lines on standard input.")
     vectors = asyncio.run(_embed(lines, model, url, key))
     if as_json:
-        click.echo(json.dumps([{"text": t, "embedding": v} for t, v in zip(lines, vectors, strict=True)]))
+        click.echo(
+            json.dumps([{"text": t, "embedding": v} for t, v in zip(lines, vectors, strict=True)])
+        )
         return
     for text, vector in zip(lines, vectors, strict=True):
         likeness = " ".join(f"{_dot(vector, other):5.2f}" for other in vectors)

@@ -1,6 +1,5 @@
 """The running server, as the terminal's commands talk to it."""
 
-import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar

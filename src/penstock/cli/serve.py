@@ -39,9 +39,7 @@ and may be given another name: my-name=./model.gguf
 @click.command(epilog=EPILOG)
 @click.argument("models", metavar="[MODEL]...", nargs=-1)
 @setting_flags
-def serve(
-    models: tuple[str, ...], config_file: Path | None, no_auth: bool, **given: Any
-) -> None:
+def serve(models: tuple[str, ...], config_file: Path | None, no_auth: bool, **given: Any) -> None:
     """Serve models to any OpenAI client, at /v1/openai and /v1.
 
     Without MODEL, the bundled tiny models are served, offline. The first start prints a key; every
@@ -58,6 +56,7 @@ def serve(
         format="%(asctime)s %(levelname)s %(message)s",
         stream=sys.stderr,
     )
+    logging.getLogger("alembic").setLevel("WARNING")
     import uvloop
 
     from penstock.app import App, CannotServe, open_state
@@ -84,7 +83,9 @@ def bring_models(settings: Settings) -> list[Any]:
     wanted: dict[str, Wanted] = {}
     for model in chosen:
         try:
-            named = parse_source(model.source if model.name is None else f"{model.name}={model.source}")
+            named = parse_source(
+                model.source if model.name is None else f"{model.name}={model.source}"
+            )
             source = bring_here(
                 named.source,
                 cache_dir=home() / "weights",

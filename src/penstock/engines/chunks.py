@@ -183,6 +183,10 @@ class ChunkReader:
             reasoning_tokens=(reasoned and reasoned.reasoning_tokens) or 0,
         )
 
+    @property
+    def knows_prompt(self) -> bool:
+        """Whether the engine has told how long the prompt is."""
+        return self._started is not None
 
     def stopped(self) -> Finished:
         """The end when we found a stop and cut the engine off: counted by us."""

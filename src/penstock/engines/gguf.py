@@ -433,8 +433,17 @@ def _scalar(kind: int) -> struct.Struct:
 
 #: Encoders look at their input once and keep no cache (llama.cpp, `create_memory`).
 ENCODERS = frozenset(
-    "bert nomic-bert nomic-bert-moe jina-bert-v2 jina-bert-v3 modern-bert neo-bert eurobert "
-    "gemma-embedding".split()
+    [
+        "bert",
+        "nomic-bert",
+        "nomic-bert-moe",
+        "jina-bert-v2",
+        "jina-bert-v3",
+        "modern-bert",
+        "neo-bert",
+        "eurobert",
+        "gemma-embedding",
+    ]
 )
 F16_BYTES = 2
 

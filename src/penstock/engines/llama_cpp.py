@@ -35,22 +35,41 @@ from penstock.domain.generation import (
     Tool,
 )
 from penstock.domain.model import Capabilities
+from penstock.engines.answer import Answer
 from penstock.engines.base import Batches, CannotStart, Engine, Launch, local_client
 from penstock.engines.chunks import error_message
 from penstock.engines.gguf import GgufError, GgufMetadata, read_metadata
 from penstock.engines.llama_prompt import Piece, score_prompt, tokenize
 from penstock.engines.memory import MemoryPlan, plan_memory
-from penstock.engines.openai import read_stream
 from penstock.engines.vectors import float_rows, unit_rows
 from penstock.http.client import Broken, Client, Exchange
 
 GENERATION_ATTRIBUTES = frozenset(
-    "max_tokens max_completion_tokens temperature top_p top_k min_p stop n presence_penalty "
-    "frequency_penalty repetition_penalty logit_bias seed logprobs top_logprobs response_format "
-    "stream stream_options user echo".split()
+    [
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "top_p",
+        "top_k",
+        "min_p",
+        "stop",
+        "n",
+        "presence_penalty",
+        "frequency_penalty",
+        "repetition_penalty",
+        "logit_bias",
+        "seed",
+        "logprobs",
+        "top_logprobs",
+        "response_format",
+        "stream",
+        "stream_options",
+        "user",
+        "echo",
+    ]
 )
 CHAT_ATTRIBUTES = frozenset(
-    "tools tool_choice parallel_tool_calls reasoning_effort chat_template_kwargs".split()
+    ["tools", "tool_choice", "parallel_tool_calls", "reasoning_effort", "chat_template_kwargs"]
 )
 EMBEDDING_ATTRIBUTES = frozenset({"encoding_format", "user"})
 
@@ -186,9 +205,8 @@ class LlamaCpp(Engine):
         async with client.post(path, msgspec.json.encode(body)) as exchange:
             if exchange.status != 200:
                 raise await refusal(exchange)
-            async with aclosing(read_stream(exchange, call.stop)) as batches:
-                async for batch in batches:
-                    yield batch
+            async for events in Answer(exchange, call.stop):
+                yield events
 
     def _common(self, call: Generation) -> dict[str, Any]:
         body: dict[str, Any] = {
@@ -349,7 +367,7 @@ def _callable_tools(chat: Chat) -> tuple[Tool, ...]:
 
 
 def _ids(call: Generation) -> tuple[int, ...]:
-    ids: tuple[int, ...] = getattr(call.prompt, "ids")
+    ids: tuple[int, ...] = call.prompt.ids
     return ids
 
 

@@ -4,8 +4,6 @@ Everything is asked for as a stream, also for clients that did not stream: a str
 counted and told from a stall.
 """
 
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,8 +17,7 @@ from penstock.domain.errors import (
     TooManyRequests,
     UnsupportedParameter,
 )
-from penstock.domain.event import Event, Prompt, ScoredText
-from penstock.domain.event import Text as TextEvent
+from penstock.domain.event import Prompt
 from penstock.domain.generation import (
     Chat,
     Generation,
@@ -32,18 +29,42 @@ from penstock.domain.generation import (
     Tokens,
 )
 from penstock.domain.model import Capabilities
+from penstock.engines.answer import Answer
 from penstock.engines.base import Batches, Engine, Launch
-from penstock.engines.chunks import ChunkReader, error_message
-from penstock.engines.sse import data_batches
-from penstock.engines.stop import StopScanner
+from penstock.engines.chunks import error_message
 from penstock.engines.vectors import float_rows, unit_rows
 from penstock.http.client import Broken, Client, Exchange, Origin
 
 ATTRIBUTES = frozenset(
-    "max_tokens max_completion_tokens temperature top_p top_k min_p stop n presence_penalty "
-    "frequency_penalty repetition_penalty logit_bias seed logprobs top_logprobs response_format "
-    "tools tool_choice parallel_tool_calls reasoning_effort chat_template_kwargs echo "
-    "stream stream_options user encoding_format dimensions".split()
+    [
+        "max_tokens",
+        "max_completion_tokens",
+        "temperature",
+        "top_p",
+        "top_k",
+        "min_p",
+        "stop",
+        "n",
+        "presence_penalty",
+        "frequency_penalty",
+        "repetition_penalty",
+        "logit_bias",
+        "seed",
+        "logprobs",
+        "top_logprobs",
+        "response_format",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "reasoning_effort",
+        "chat_template_kwargs",
+        "echo",
+        "stream",
+        "stream_options",
+        "user",
+        "encoding_format",
+        "dimensions",
+    ]
 )
 
 
@@ -92,9 +113,8 @@ class OpenAIServer(Engine):
         async with client.post(path, msgspec.json.encode(body)) as exchange:
             if exchange.status != 200:
                 raise await refusal(exchange)
-            async with aclosing(read_stream(exchange, call.stop)) as batches:
-                async for batch in batches:
-                    yield batch
+            async for events in Answer(exchange, call.stop):
+                yield events
 
     def _request(self, call: Generation) -> tuple[str, dict[str, Any]]:
         body: dict[str, Any] = {
@@ -106,7 +126,7 @@ class OpenAIServer(Engine):
         if call.max_tokens is not None:
             body["max_tokens"] = call.max_tokens
         if call.stop:
-            body["stop"] = call.stop[:4]  # no server takes fewer; the scanner finds the others
+            body["stop"] = call.stop
         if call.output_format is not None:
             body["response_format"] = response_format(call.output_format)
         prompt = call.prompt
@@ -134,36 +154,6 @@ class OpenAIServer(Engine):
                 raise await refusal(exchange)
             rows, prompt_tokens = float_rows(await exchange.read(), len(call.inputs))
         return Vectors(unit_rows(rows), prompt_tokens)
-
-
-async def read_stream(exchange: Exchange, stops: tuple[str, ...]) -> AsyncGenerator[list[Event]]:
-    """The events of a streamed answer, cut at the first stop."""
-    reader = ChunkReader()
-    scanner = StopScanner(stops) if stops else None
-    async with aclosing(data_batches(exchange)) as payload_batches:
-        async for payloads in payload_batches:
-            events = reader.read(payloads)
-            if scanner is not None:
-                events = scan(scanner, events)
-            if events:
-                yield events
-            if scanner is not None and scanner.matched:
-                yield [reader.stopped()]
-                return
-    finished = reader.finished()
-    yield [*scanner.flush(), finished] if scanner is not None else [finished]
-
-
-def scan(scanner: StopScanner, events: list[Event]) -> list[Event]:
-    out: list[Event] = []
-    for event in events:
-        if not isinstance(event, TextEvent | ScoredText):
-            out.append(event)
-            continue
-        out.extend(scanner.feed(event))
-        if scanner.matched:
-            break
-    return out
 
 
 def add_sampling(body: dict[str, Any], sampling: Sampling) -> None:

@@ -26,7 +26,10 @@ class StopScanner:
         at = _earliest(self._text, self._stops)
         if at is not None:
             self.matched = True
-            return self._release(at)
+            before = self._release(at)
+            self._held = []
+            self._text = ""
+            return before
         return self._release(self._safe_length())
 
     def flush(self) -> list[Event]:
@@ -52,7 +55,8 @@ class StopScanner:
                 self._text = self._text[len(event.text) :]
                 out.append(event)
             elif isinstance(event, Text):
-                out.append(Text(event.text[:length], tokens=0))
+                if length:
+                    out.append(Text(event.text[:length], tokens=0))
                 self._held[0] = Text(event.text[length:], tokens=event.tokens)
                 self._text = self._text[length:]
                 length = 0

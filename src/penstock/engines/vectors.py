@@ -17,7 +17,7 @@ class _Row(msgspec.Struct):
     index: int | None = None
 
 
-class _Usage(msgspec.Struct):
+class _Usage(msgspec.Struct, frozen=True):
     prompt_tokens: int = 0
 
 

@@ -22,6 +22,10 @@ class Ticket:
         self._turn = turn
         self.state = "waiting"
 
+    @property
+    def waiting(self) -> bool:
+        return self.state == "waiting"
+
     async def turn(self, timeout_s: float) -> None:
         """Returns when the place is there. Raises TimeoutError."""
         if self._turn is not None:

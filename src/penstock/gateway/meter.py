@@ -1,13 +1,17 @@
 """Usage -> counters: what each model was asked and gave, whether or not the client stayed.
 
-Names follow OpenTelemetry's semantic conventions for generative AI where those have one.
+Plain numbers while requests run, Prometheus's families when it asks: a request pays for a few
+additions. Names follow OpenTelemetry's semantic conventions for generative AI where those have one.
 """
 
 import time
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from typing import Literal, get_args
 
-import msgspec
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
 
 from penstock.domain.event import Event, Finished, Prompt, Started
 from penstock.domain.usage import NOTHING, Usage
@@ -20,66 +24,89 @@ FIRST_TOKEN_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
 LABELS = ("gen_ai_operation_name", "gen_ai_request_model")
 
 
-class Meter:
-    """All counters of one server."""
+class Distribution:
+    """A histogram: how many values fell up to each bound, and their sum."""
+
+    __slots__ = ("bounds", "counts", "sum")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self.bounds = bounds
+        self.counts = [0] * (len(bounds) + 1)
+        self.sum = 0.0
+
+    def observe(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.sum += value
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Prometheus's cumulative buckets."""
+        found = 0
+        out = []
+        for bound, count in zip((*map(float, self.bounds), float("inf")), self.counts, strict=True):
+            found += count
+            out.append(("+Inf" if bound == float("inf") else str(bound), float(found)))
+        return out
+
+
+class Series:
+    """One model's numbers for one operation."""
+
+    __slots__ = ("cached_tokens", "duration", "first_token", "input_tokens", "outcomes",
+                 "output_tokens")  # fmt: skip
+
+    def __init__(self) -> None:
+        self.input_tokens = 0
+        self.cached_tokens = 0
+        self.output_tokens = 0
+        self.outcomes: dict[Outcome, int] = dict.fromkeys(get_args(Outcome), 0)
+        self.duration = Distribution(DURATION_BUCKETS_S)
+        self.first_token = Distribution(FIRST_TOKEN_BUCKETS_S)
+
+
+class Meter(Collector):
+    """All numbers of one server."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._tokens = Counter(
-            "gen_ai_usage_tokens",
-            "Tokens read (input, of which input_cached) and made (output).",
-            (*LABELS, "gen_ai_token_type"),
-            registry=registry,
-        )
-        self._duration = Histogram(
-            "gen_ai_server_request_duration_seconds",
-            "From the parsed request to the last byte or to the client's leaving.",
-            LABELS,
-            buckets=DURATION_BUCKETS_S,
-            registry=registry,
-        )
-        self._first_token = Histogram(
-            "gen_ai_server_time_to_first_token_seconds",
-            "From the parsed request to the first piece of the answer.",
-            LABELS,
-            buckets=FIRST_TOKEN_BUCKETS_S,
-            registry=registry,
-        )
-        self._outcomes = Counter(
-            "penstock_generations",
-            "Requests that reached a model, by how they ended.",
-            (*LABELS, "outcome"),
-            registry=registry,
-        )
         self._series: dict[tuple[Operation, str], Series] = {}
+        registry.register(self)
 
     def begin(self, operation: Operation, model: str) -> "Recording":
         """Start recording one request. `model` is the name of a deployment, never a client's text."""
         series = self._series.get((operation, model))
         if series is None:
-            series = self._series[operation, model] = self._new_series(operation, model)
+            series = self._series[operation, model] = Series()
         return Recording(series)
 
-    def _new_series(self, operation: Operation, model: str) -> "Series":
-        labels = (operation, model)
-        return Series(
-            input=self._tokens.labels(*labels, "input"),
-            input_cached=self._tokens.labels(*labels, "input_cached"),
-            output=self._tokens.labels(*labels, "output"),
-            duration=self._duration.labels(*labels),
-            first_token=self._first_token.labels(*labels),
-            outcomes={o: self._outcomes.labels(*labels, o) for o in get_args(Outcome)},
+    def collect(self) -> Iterable[CounterMetricFamily | HistogramMetricFamily]:
+        tokens = CounterMetricFamily(
+            "gen_ai_usage_tokens",
+            "Tokens read (input, of which input_cached came from a cache) and made (output).",
+            labels=(*LABELS, "gen_ai_token_type"),
         )
-
-
-class Series(msgspec.Struct):
-    """One model's counters for one operation, looked up once."""
-
-    input: Counter
-    input_cached: Counter
-    output: Counter
-    duration: Histogram
-    first_token: Histogram
-    outcomes: dict[Outcome, Counter]
+        outcomes = CounterMetricFamily(
+            "penstock_generations",
+            "Requests that reached a model, by how they ended.",
+            labels=(*LABELS, "outcome"),
+        )
+        duration = HistogramMetricFamily(
+            "gen_ai_server_request_duration_seconds",
+            "From the parsed request to its last byte, or to its client's leaving.",
+            labels=LABELS,
+        )
+        first_token = HistogramMetricFamily(
+            "gen_ai_server_time_to_first_token_seconds",
+            "From the parsed request to the first piece of the answer.",
+            labels=LABELS,
+        )
+        for labels, series in self._series.items():
+            tokens.add_metric((*labels, "input"), series.input_tokens)
+            tokens.add_metric((*labels, "input_cached"), series.cached_tokens)
+            tokens.add_metric((*labels, "output"), series.output_tokens)
+            for outcome, count in series.outcomes.items():
+                outcomes.add_metric((*labels, outcome), count)
+            duration.add_metric(labels, series.duration.buckets(), series.duration.sum)
+            first_token.add_metric(labels, series.first_token.buckets(), series.first_token.sum)
+        return [tokens, outcomes, duration, first_token]
 
 
 class Recording:
@@ -100,32 +127,27 @@ class Recording:
         """Take a batch of the given call's events into account."""
         if self._first_s is None:
             self._first_s = time.perf_counter()
-        made = 0
+        last = batch[-1]
+        if isinstance(last, Finished):
+            self.calls[call] = Usage.of(last)
+            return
+        before = self.calls.get(call, NOTHING)
+        prompt_tokens, cached_tokens = before.prompt_tokens, before.cached_tokens
+        made = before.completion_tokens
         for event in batch:
-            match event:
-                case Finished():
-                    self.calls[call] = Usage.of(event)
-                    return
-                case Started():
-                    self.calls[call] = Usage(event.prompt_tokens, 0, event.cached_tokens)
-                case Prompt():
-                    pass
-                case _:
-                    made += event.tokens
-        if made:
-            sofar = self.calls.get(call, NOTHING)
-            self.calls[call] = Usage(
-                sofar.prompt_tokens, sofar.completion_tokens + made, sofar.cached_tokens
-            )
+            if isinstance(event, Started):
+                prompt_tokens, cached_tokens = event.prompt_tokens, event.cached_tokens
+            elif not isinstance(event, Prompt):
+                made += event.tokens
+        self.calls[call] = Usage(prompt_tokens, made, cached_tokens)
 
     def end(self, outcome: Outcome, usage: Usage) -> None:
         series = self._series
         now_s = time.perf_counter()
-        series.outcomes[outcome].inc()
-        series.input.inc(usage.prompt_tokens)
-        series.output.inc(usage.completion_tokens)
-        if usage.cached_tokens:
-            series.input_cached.inc(usage.cached_tokens)
+        series.outcomes[outcome] += 1
+        series.input_tokens += usage.prompt_tokens
+        series.cached_tokens += usage.cached_tokens
+        series.output_tokens += usage.completion_tokens
         series.duration.observe(now_s - self._began_s)
         if self._first_s is not None:
             series.first_token.observe(self._first_s - self._began_s)

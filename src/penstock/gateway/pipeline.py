@@ -88,8 +88,11 @@ class Gateway:
         outcome: Outcome = "error"
         try:
             with admit(deployment.lane, len(job.calls), model=name) as lease:
-                run = self._one if len(job.calls) == 1 else self._many
-                async with aclosing(run(deployment, lease.tickets, job, recording)) as parts:
+                if len(job.calls) == 1:
+                    parts = self._call(deployment, lease.tickets[0], job, 0, recording)
+                else:
+                    parts = self._merged(deployment, lease.tickets, job, recording)
+                async with aclosing(parts):
                     async for part in parts:
                         yield part
             outcome = "ok"
@@ -99,33 +102,35 @@ class Gateway:
         finally:
             recording.end(outcome, total(recording.calls, job.prompts))
 
-    async def _one(
-        self, deployment: Deployment, tickets: list[Ticket], job: Job, recording: Recording
+    async def _call(
+        self, deployment: Deployment, ticket: Ticket, job: Job, call: int, recording: Recording
     ) -> Parts:
-        async with aclosing(self._call(deployment, tickets[0], job.calls[0])) as batches:
+        """One engine call, from its turn to its last event."""
+        name = deployment.model.name
+        if ticket.waiting:
+            await wait_for_turn(ticket, timeout_s=self._waits.queue_timeout_s, model=name)
+        async with aclosing(relay(lambda: self._pick(deployment), job.calls[call])) as batches:
             async for batch in batches:
-                recording.count(0, batch)
-                yield Part(0, batch)
+                recording.count(call, batch)
+                yield Part(call, batch)
 
-    async def _many(
+    async def _merged(
         self, deployment: Deployment, tickets: list[Ticket], job: Job, recording: Recording
     ) -> Parts:
         """All calls at once, as far as there are places; a slow reader holds all of them back."""
         parts: asyncio.Queue[Part | None] = asyncio.Queue(MERGED_BATCHES)
 
-        async def run(call: int) -> None:
-            batches = self._call(deployment, tickets[call], job.calls[call])
-            async with aclosing(batches):
-                async for batch in batches:
-                    recording.count(call, batch)
-                    await parts.put(Part(call, batch))
-            tickets[call].give_back()
+        async def run(call: int, ticket: Ticket) -> None:
+            async with aclosing(self._call(deployment, ticket, job, call, recording)) as called:
+                async for part in called:
+                    await parts.put(part)
+            ticket.give_back()
 
         async def run_all() -> None:
             try:
                 async with asyncio.TaskGroup() as group:
-                    for call in range(len(job.calls)):
-                        group.create_task(run(call))
+                    for call, ticket in enumerate(tickets):
+                        group.create_task(run(call, ticket))
             except BaseExceptionGroup as failures:
                 raise failures.exceptions[0] from None
             finally:
@@ -138,20 +143,11 @@ class Gateway:
             await running
         finally:
             running.cancel()
-            # Nobody reads any more: make room, so that the last word can be put.
-            while not parts.empty():
-                parts.get_nowait()
-            await asyncio.wait([running])
-
-    async def _call(
-        self, deployment: Deployment, ticket: Ticket, call: Generation
-    ) -> AsyncGenerator[list[Event], None]:
-        await wait_for_turn(
-            ticket, timeout_s=self._waits.queue_timeout_s, model=deployment.model.name
-        )
-        async with aclosing(relay(lambda: self._pick(deployment), call)) as batches:
-            async for batch in batches:
-                yield batch
+            while not running.done():
+                # Nobody reads any more: make room, so that the last word can be put.
+                while not parts.empty():
+                    parts.get_nowait()
+                await asyncio.wait([running], timeout=0.05)
 
     async def embed(
         self, principal: Principal, deployment: Deployment, call: EmbeddingCall

@@ -194,6 +194,15 @@ class Exchange:
     def headers(self) -> dict[bytes, bytes]:
         return self._wire.headers
 
+    @property
+    def complete(self) -> bool:
+        """Whether the whole body has been handed out."""
+        return self._wire.complete and not self._wire.batches
+
+    async def next_batch(self) -> bytes | None:
+        """All of the body that has come since the last batch; None after the last. Raises Broken."""
+        return await self._wire.next_batch()
+
     def __aiter__(self) -> Self:
         return self
 
@@ -265,7 +274,8 @@ class _Wire(asyncio.Protocol):
         self.deadline_s = self._loop.time() + self._client.first_byte_timeout_s
         self.transport.write(request)
         while not self.status and not self._failure:
-            await self._wait()
+            self._waiter = self._loop.create_future()
+            await self._waiter
         if not self.status:
             raise Broken(self._failure or "", answered=self.answered)
 
@@ -284,11 +294,8 @@ class _Wire(asyncio.Protocol):
                 return None
             if self._failure:
                 raise Broken(self._failure, answered=True)
-            await self._wait()
-
-    async def _wait(self) -> None:
-        self._waiter = self._loop.create_future()
-        await self._waiter
+            self._waiter = self._loop.create_future()
+            await self._waiter
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -362,4 +369,3 @@ class _Wire(asyncio.Protocol):
     def on_message_complete(self) -> None:
         if self.status:
             self.complete = True
-

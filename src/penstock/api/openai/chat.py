@@ -220,11 +220,11 @@ class ChatChunkWriter(ChunkWriter):
         prompts: Sequence[int],
         choices: int,
         include_usage: bool,
+        alternatives: int | None,
         ids: IdentityMaker,
     ) -> None:
-        super().__init__(
-            identity, prompts=prompts, choices=choices, include_usage=include_usage
-        )
+        super().__init__(identity, prompts=prompts, choices=choices, include_usage=include_usage)
+        self._alternatives = alternatives
         self._ids = ids
         self._greeted: set[int] = set()
         self._text_ends = b'},"logprobs":null,"finish_reason":null}' + self._tail
@@ -243,7 +243,7 @@ class ChatChunkWriter(ChunkWriter):
                 continue
             match event:
                 case ScoredText():
-                    scores = encode(chat_logprobs(event.logprobs))
+                    scores = encode(chat_logprobs(event.logprobs, self._alternatives))
                     text = b'{"content":%b}' % encode(event.text)
                     chunks.append(self._delta(call, text, scores))
                 case Reasoning():
@@ -280,9 +280,17 @@ class ChatChunkWriter(ChunkWriter):
 class ChatFold:
     """The same events, folded into one `chat.completion`."""
 
-    def __init__(self, identity: Identity, *, prompts: Sequence[int], ids: IdentityMaker) -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        *,
+        prompts: Sequence[int],
+        alternatives: int | None,
+        ids: IdentityMaker,
+    ) -> None:
         self._identity = identity
         self._prompts = prompts
+        self._alternatives = alternatives
         self._ids = ids
         self._choices = [_FoldedChoice() for _ in prompts]
 
@@ -298,7 +306,8 @@ class ChatFold:
             model=identity.model,
             system_fingerprint=identity.system_fingerprint,
             choices=[
-                choice.result(index, self._ids) for index, choice in enumerate(self._choices)
+                choice.result(index, self._alternatives, self._ids)
+                for index, choice in enumerate(self._choices)
             ],
             usage=usage_object(total(usage, self._prompts)),
         )
@@ -331,7 +340,7 @@ class _FoldedChoice:
                 case _:
                     pass
 
-    def result(self, index: int, ids: IdentityMaker) -> ChatChoice:
+    def result(self, index: int, alternatives: int | None, ids: IdentityMaker) -> ChatChoice:
         text = "".join(self.texts)
         answer = AssistantAnswer(content=text or (None if self.calls else ""))
         if self.reasoning:
@@ -343,19 +352,23 @@ class _FoldedChoice:
         return ChatChoice(
             index=index,
             message=answer,
-            logprobs=None if self.scores is None else chat_logprobs(self.scores),
+            logprobs=None if self.scores is None else chat_logprobs(self.scores, alternatives),
             finish_reason=self.finished.reason,
         )
 
 
-def chat_logprobs(scores: Sequence[TokenLogprob]) -> ChatLogprobs:
+def chat_logprobs(scores: Sequence[TokenLogprob], alternatives: int | None) -> ChatLogprobs:
+    """OpenAI's shape, with as many alternatives as were asked for, which engines may exceed."""
     return ChatLogprobs(
         [
             ChatLogprob(
                 score.token,
                 score.logprob if score.logprob is not None else 0.0,
                 list(score.data),
-                [TopLogprob(a.token, a.logprob, list(a.data)) for a in score.alternatives],
+                [
+                    TopLogprob(a.token, a.logprob, list(a.data))
+                    for a in score.alternatives[: alternatives or 0]
+                ],
             )
             for score in scores
         ]

@@ -79,9 +79,7 @@ def refuse_unsupported(request: CompletionRequest) -> None:
         raise InvalidRequest("'max_tokens' may be 0 only together with 'echo'.", param="max_tokens")
 
 
-def prompts_of(
-    request: CompletionRequest, capabilities: Capabilities
-) -> list[TextPrompt | Tokens]:
+def prompts_of(request: CompletionRequest, capabilities: Capabilities) -> list[TextPrompt | Tokens]:
     """`prompt` as a list: a string, strings, token ids, or lists of token ids."""
     prompt = request.prompt
     if isinstance(prompt, str):
@@ -126,9 +124,7 @@ class CompletionChunkWriter(ChunkWriter):
         include_usage: bool,
         logprobs: int | None,
     ) -> None:
-        super().__init__(
-            identity, prompts=prompts, choices=choices, include_usage=include_usage
-        )
+        super().__init__(identity, prompts=prompts, choices=choices, include_usage=include_usage)
         self._logprobs = logprobs
         self._offsets = [0] * choices
 
@@ -166,9 +162,7 @@ class CompletionChunkWriter(ChunkWriter):
 class CompletionFold:
     """The same events, folded into one `text_completion`."""
 
-    def __init__(
-        self, identity: Identity, *, prompts: Sequence[int], logprobs: int | None
-    ) -> None:
+    def __init__(self, identity: Identity, *, prompts: Sequence[int], logprobs: int | None) -> None:
         self._identity = identity
         self._prompts = prompts
         self._logprobs = logprobs
@@ -226,12 +220,13 @@ def legacy_logprobs(
     return LegacyLogprobs(
         tokens=[score.token for score in scores],
         token_logprobs=[score.logprob for score in scores],
-        top_logprobs=[_top(score) for score in scores] if alternatives else None,
+        top_logprobs=[_top(score, alternatives) for score in scores] if alternatives else None,
         text_offset=offsets,
     )
 
 
-def _top(score: TokenLogprob) -> dict[str, float] | None:
+def _top(score: TokenLogprob, alternatives: int) -> dict[str, float] | None:
     if score.logprob is None:
         return None
-    return {a.token: a.logprob for a in score.alternatives} | {score.token: score.logprob}
+    best = {a.token: a.logprob for a in score.alternatives[:alternatives]}
+    return best | {score.token: score.logprob}

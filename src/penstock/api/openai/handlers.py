@@ -66,10 +66,14 @@ class OpenAIHandlers:
                 prompts=job.prompts,
                 choices=len(job.calls),
                 include_usage=includes_usage(request),
+                alternatives=request.top_logprobs,
                 ids=self._ids,
             )
             return await streamed(parts, writer)
-        return await folded(parts, ChatFold(identity, prompts=job.prompts, ids=self._ids))
+        fold = ChatFold(
+            identity, prompts=job.prompts, alternatives=request.top_logprobs, ids=self._ids
+        )
+        return await folded(parts, fold)
 
     async def completions(self, http: Request, principal: Principal) -> Answer:
         request = decode(self._decode_completion, http)
@@ -131,4 +135,3 @@ async def folded(parts: Parts, fold: Fold) -> Answer:
     async for part in parts:
         fold.add(part)
     return Response(body=encode(fold.result()))
-

@@ -24,9 +24,7 @@ class IdentityMaker:
         self._count = itertools.count()
 
     def new(self, prefix: str, model: str, fingerprint: str | None) -> Identity:
-        return Identity(
-            f"{prefix}-{self.unique()}", int(time.time()), model, fingerprint
-        )
+        return Identity(f"{prefix}-{self.unique()}", int(time.time()), model, fingerprint)
 
     def unique(self) -> str:
         return f"{self._random}{next(self._count):08x}"

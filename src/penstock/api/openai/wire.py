@@ -214,9 +214,9 @@ class ChatCompletionRequest(SampledRequest, kw_only=True, forbid_unknown_fields=
     parallel_tool_calls: bool | None = None
     logprobs: bool | None = None
     top_logprobs: Annotated[int, Meta(ge=0, le=20)] | None = None
-    reasoning_effort: (
-        Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None
-    ) = None
+    reasoning_effort: Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"] | None = (
+        None
+    )
     reasoning: ReasoningOptions | None = None
     chat_template_kwargs: Annotated[dict[str, Any], Meta(max_length=32)] | None = None
 
@@ -225,7 +225,8 @@ class CompletionRequest(SampledRequest, kw_only=True, forbid_unknown_fields=True
     prompt: (
         str
         | Annotated[
-            list[str | Annotated[int, Meta(ge=0)] | TokenIds], Meta(min_length=1, max_length=100_000)
+            list[str | Annotated[int, Meta(ge=0)] | TokenIds],
+            Meta(min_length=1, max_length=100_000),
         ]
     )
     max_tokens: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
@@ -240,7 +241,8 @@ class EmbeddingRequest(Tolerated, kw_only=True, forbid_unknown_fields=True):
     input: (
         str
         | Annotated[
-            list[str | Annotated[int, Meta(ge=0)] | TokenIds], Meta(min_length=1, max_length=100_000)
+            list[str | Annotated[int, Meta(ge=0)] | TokenIds],
+            Meta(min_length=1, max_length=100_000),
         ]
     )
     encoding_format: Literal["float", "base64"] | None = None

@@ -17,10 +17,12 @@ Ids = Sequence[int]
 #: Token ids of B inputs -> B rows. It raises for the batch when one of them is bad.
 Run = Callable[[Sequence[Ids]], Sequence[bytes]]
 
-#: Up to this length padding costs nothing worth a batch of its own.
-SHORT_TOKENS = 32
+#: What a call costs besides its tokens, in tokens. A batch is padded for no more than that: where
+#: padding is dearer, two batches are cheaper.
+CALL_TOKENS = 64
 #: How many waiting items are looked at to fill one batch, in batches.
 WINDOW_BATCHES = 4
+NEVER = 1 << 62
 
 
 class Item:
@@ -85,23 +87,22 @@ def choose(candidates: Sequence[Item], *, max_tokens: int, max_items: int) -> li
     """
     first = candidates[0]
     ordered = sorted(candidates, key=lambda item: len(item.ids))
-    low = high = ordered.index(first)
-    while high - low + 1 < max_items:
-        shorter = len(ordered[low - 1].ids) if low > 0 else None
-        longer = len(ordered[high + 1].ids) if high + 1 < len(ordered) else None
-        size = high - low + 2
-        shortest, longest = len(ordered[low].ids), len(ordered[high].ids)
-        if shorter is not None and _alike(shorter, longest) and longest * size <= max_tokens:
-            low -= 1
-        elif longer is not None and _alike(shortest, longer) and longer * size <= max_tokens:
-            high += 1
-        else:
+    low = ordered.index(first)
+    high = low + 1
+    padding, longest = 0, len(first.ids)
+    while high - low < max_items:
+        size = high - low
+        shorter = longest - len(ordered[low - 1].ids) if low > 0 else NEVER
+        longer = (len(ordered[high].ids) - longest) * size if high < len(ordered) else NEVER
+        padding += min(shorter, longer)
+        if padding > CALL_TOKENS:
             break
-    return ordered[low : high + 1]
-
-
-def _alike(shorter: int, longer: int) -> bool:
-    return longer <= SHORT_TOKENS or longer <= 2 * shorter
+        if shorter > longer:
+            longest = len(ordered[high].ids)
+        if longest * (size + 1) > max_tokens:
+            break
+        low, high = (low - 1, high) if shorter <= longer else (low, high + 1)
+    return ordered[low:high]
 
 
 class Collector:

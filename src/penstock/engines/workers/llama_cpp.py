@@ -20,7 +20,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--model", required=True)
     parser.add_argument("--alias", required=True)
-    parser.add_argument("--context-pool", type=int, required=True, help="tokens, all slots together")
+    parser.add_argument(
+        "--context-pool", type=int, required=True, help="tokens, all slots together"
+    )
     parser.add_argument("--parallel", type=int, required=True, help="slots")
     parser.add_argument("--threads", type=int, required=True)
     parser.add_argument("--gpu-layers", type=int, default=-1)

@@ -1,0 +1,72 @@
+"""A streamed answer of an engine, from bytes to events: split, decode, look for stops."""
+
+from typing import Self
+
+from penstock.domain.event import Event, ScoredText, Text
+from penstock.engines.chunks import ChunkReader
+from penstock.engines.sse import EventSplitter
+from penstock.engines.stop import StopScanner
+from penstock.http.client import Exchange
+
+
+class Answer:
+    """Batches of events: all that one read of the socket held. Ends after `Finished`.
+
+    Iterating raises EngineFailed, Broken. A class and not a generator, since this is where every
+    token passes.
+    """
+
+    __slots__ = ("_chunks", "_exchange", "_finished", "_scanner", "_splitter")
+
+    def __init__(self, exchange: Exchange, stops: tuple[str, ...]) -> None:
+        self._exchange = exchange
+        self._splitter = EventSplitter()
+        self._chunks = ChunkReader()
+        self._scanner = StopScanner(stops) if stops else None
+        self._finished = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[Event]:
+        exchange = self._exchange
+        while not self._finished:
+            data = await exchange.next_batch()
+            events = [] if data is None else self._feed(self._splitter.feed(data))
+            if exchange.complete and not self._finished:
+                events += self._end()
+            if events:
+                return events
+        raise StopAsyncIteration
+
+    def _feed(self, payloads: list[bytes]) -> list[Event]:
+        events = self._chunks.read(payloads)
+        return events if self._scanner is None else self._scan(self._scanner, events)
+
+    def _end(self) -> list[Event]:
+        events = self._feed(self._splitter.end())
+        if self._finished:
+            return events
+        if self._scanner is not None:
+            events += self._scanner.flush()
+        self._finished = True
+        return [*events, self._chunks.finished()]
+
+    def _scan(self, scanner: StopScanner, events: list[Event]) -> list[Event]:
+        """What surely comes before any stop.
+
+        After a match there is nothing more to tell; but the engine is only cut off when we know
+        what to charge, which not every engine tells before its end.
+        """
+        out: list[Event] = []
+        for event in events:
+            if scanner.matched:
+                break
+            if isinstance(event, Text | ScoredText):
+                out.extend(scanner.feed(event))
+            else:
+                out.append(event)
+        if scanner.matched and self._chunks.knows_prompt and not self._finished:
+            self._finished = True
+            out.append(self._chunks.stopped())
+        return out
