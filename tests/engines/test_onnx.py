@@ -25,7 +25,7 @@ from penstock.domain.embedding import EmbeddingCall, Vectors
 from penstock.domain.errors import ContextLengthExceeded, InvalidRequest
 from penstock.engines.base import CannotStart
 from penstock.engines.onnx import OnnxEmbedder
-from penstock.engines.workers.batching import Collector, Item, Job, choose, in_turn
+from penstock.engines.workers.batching import CALL_TOKENS, Collector, Item, Job, choose, in_turn
 from penstock.http.client import Broken, Client
 
 FRAME = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
@@ -542,7 +542,7 @@ def test_a_batch_has_the_first_and_stays_within_its_bounds(
     assert candidates[0] in batch
     assert len(batch) <= max_items
     assert len(batch) == 1 or max(sizes) * len(sizes) <= 1024
-    assert max(sizes) <= max(32, 2 * min(sizes))
+    assert sum(max(sizes) - size for size in sizes) <= CALL_TOKENS
     assert len({id(item) for item in batch}) == len(batch)
 
 

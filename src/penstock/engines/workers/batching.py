@@ -17,11 +17,12 @@ Ids = Sequence[int]
 #: Token ids of B inputs -> B rows. It raises for the batch when one of them is bad.
 Run = Callable[[Sequence[Ids]], Sequence[bytes]]
 
-#: What a call costs besides its tokens, in tokens. A batch is padded for no more than that: where
-#: padding is dearer, two batches are cheaper.
-CALL_TOKENS = 64
+#: What a call of the model costs besides its tokens, in tokens (about 10 for all-MiniLM-L6-v2, far
+#: more for tiny models). No batch is padded for more than that: two batches would be cheaper.
+CALL_TOKENS = 16
 #: How many waiting items are looked at to fill one batch, in batches.
 WINDOW_BATCHES = 4
+#: More padding than any batch has.
 NEVER = 1 << 62
 
 
