@@ -29,6 +29,7 @@ KNOWN_MODULES = frozenset({"Transformer", "StaticEmbedding", "Pooling", "Normali
 #: Models that number their positions from the padding token's id on.
 OFFSET_POSITIONS = frozenset({"roberta", "xlm-roberta", "camembert", "mpnet", "longformer"})
 
+ATTENTION = "num_attention_heads"
 #: Tokenizers without a limit say 1e30.
 UNLIMITED_TOKENS = 10**7
 DEFAULT_MAX_INPUT_TOKENS = 8192
@@ -42,7 +43,8 @@ class EmbedderFiles(msgspec.Struct, frozen=True, kw_only=True):
     """What the files say. `other_modules` are steps after the graph that we cannot do.
 
     `vocabulary_size` None means that only the tokenizer knows; `dimensions` are the lengths to
-    which the model's vectors may be cut.
+    which the model's vectors may be cut; `width` is how many numbers a token is inside a
+    transformer, 0 for what is none.
     """
 
     graph: Path
@@ -51,6 +53,7 @@ class EmbedderFiles(msgspec.Struct, frozen=True, kw_only=True):
     max_input_tokens: int
     vocabulary_size: int | None
     padding_id: int | None
+    width: int
     dimensions: tuple[int, ...]
     lower_case: bool
     other_modules: tuple[str, ...]
@@ -72,6 +75,7 @@ class EmbedderFiles(msgspec.Struct, frozen=True, kw_only=True):
             ),
             vocabulary_size=_count(config.get("vocab_size")),
             padding_id=_count(config.get("pad_token_id")),
+            width=(_count(config.get("hidden_size")) or 0) if ATTENTION in config else 0,
             dimensions=_dimensions(config.get("matryoshka_dimensions")),
             lower_case=transformer.get("do_lower_case") is True,
             other_modules=tuple(kind for kind, _ in modules if kind not in KNOWN_MODULES),

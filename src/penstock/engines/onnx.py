@@ -24,8 +24,10 @@ ATTRIBUTES = frozenset({"encoding_format", "user"})
 MAX_SOCKET_PATH_BYTES = 107 if sys.platform == "linux" else 103
 #: Python with onnxruntime, numpy and tokenizers, before any weights.
 WORKER_BYTES = 120 * 1024 * 1024
-#: The weights, with what one batch takes while it runs.
+#: The weights, once loaded.
 WEIGHTS_FACTOR = 1.3
+#: What a transformer keeps of a token while it runs, for each number of its width.
+BYTES_PER_WIDTH = 150
 #: The libraries would otherwise start a thread for each core, beside those of the graph.
 NO_OTHER_THREADS = {
     "TOKENIZERS_PARALLELISM": "false",
@@ -95,6 +97,7 @@ class OnnxEmbedder(Engine):
                 f"{MAX_SOCKET_PATH_BYTES} bytes. Choose a shorter directory."
             )
         weights_bytes = files.weights_bytes
+        batch_bytes = self.batch_tokens * files.width * BYTES_PER_WIDTH
         argv = (
             *(sys.executable, "-m", "penstock.engines.workers.onnx"),
             *("--socket", str(socket_path)),
@@ -106,10 +109,11 @@ class OnnxEmbedder(Engine):
             argv=argv,
             socket_path=socket_path,
             environment=NO_OTHER_THREADS,
-            memory_bytes=WORKER_BYTES + int(weights_bytes * WEIGHTS_FACTOR),
+            memory_bytes=WORKER_BYTES + int(weights_bytes * WEIGHTS_FACTOR) + batch_bytes,
             memory_reason=(
-                f"{WORKER_BYTES >> 20} MiB for the worker, and {WEIGHTS_FACTOR} times the "
-                f"{weights_bytes / 2**20:.1f} MiB of weights"
+                f"{WORKER_BYTES >> 20} MiB for the worker, {WEIGHTS_FACTOR} times the "
+                f"{weights_bytes / 2**20:.1f} MiB of weights, {batch_bytes >> 20} MiB for a batch "
+                f"of {self.batch_tokens} tokens"
             ),
         )
 
