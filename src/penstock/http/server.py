@@ -341,6 +341,9 @@ class Connection(asyncio.Protocol):
                 await self._stream(answer, request, version, keep_alive)
         except asyncio.CancelledError:
             self.transport.abort()
+        except Exception:
+            log.exception("request %s broke off in the middle of its answer", request.id)
+            self.abort()
         finally:
             self.task = None
             self._responding = None
