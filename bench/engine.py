@@ -104,8 +104,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--model", help=f"what `penstock serve` takes ({MODEL}, which is bundled)")
-    add("--rounds", type=between(1, 100), default=7, help="pairs of runs (7)")
-    add("--seconds", type=between(0.5, 60), default=4.0, help="about how long a run takes (4)")
+    add("--rounds", type=between(1, 100), default=15, help="pairs of runs (15)")
+    add("--seconds", type=between(0.5, 60), default=2.0, help="about how long a run takes (2)")
     add("--streams", type=among(STREAMS), default=list(STREAMS), help="at a time (1,16)")
     add("--tokens", type=between(1, 100000), default=128, help="most of one answer (128)")
     add("--json", action="store_true", help="print every run and the summary as JSON")
@@ -152,13 +152,16 @@ def calibrate(service: Service, streams: int, options: argparse.Namespace) -> in
 
 def measure(service: Service, side: Side, streams: int, requests: int, tokens: int) -> Row:
     """A fixed amount of work: its tokens by the engine's own count, divided by its time."""
+    pids = [service.engine_pid, service.gateway.pid]
+    waited = processes.runnable_seconds(pids)
     row = run_load(
         [*side.where, "-s", "-c", str(streams), "-n", str(requests)],
         side.bodies(service.model, tokens),
         key=KEY,
         seconds=LIMIT_SECONDS,
-        pids=[service.engine_pid, service.gateway.pid],
+        pids=pids,
     )
+    waited = processes.runnable_seconds(pids) - waited
     if row["errors"] or row["ok"] != requests:
         raise RuntimeError(f"{side.name} failed: {row.get('first_error', 'it took too long')}")
     engine, gateway = (seconds * 1e6 / row["tokens"] for seconds in row.pop("cpu_s"))
@@ -167,6 +170,8 @@ def measure(service: Service, side: Side, streams: int, requests: int, tokens: i
         "streams": streams,
         "engine_cpu_us_per_token": engine,
         "gateway_cpu_us_per_token": gateway,
+        "tokens_per_answer": row["tokens"] / row["ok"],
+        "starved": waited / row["seconds"],
     }
 
 
@@ -196,6 +201,8 @@ def summarise(rows: Sequence[Row]) -> list[dict[str, Any]]:
                     "tokens_per_s",
                     "engine_cpu_us_per_token",
                     "gateway_cpu_us_per_token",
+                    "tokens_per_answer",
+                    "starved",
                 )
             }
         summary.append(line)
@@ -203,28 +210,29 @@ def summarise(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 
 def render(result: dict[str, Any]) -> str:
-    head = ["streams", "direct tokens/s", "penstock tokens/s", "penstock / direct, same pair"]
-    head += ["engine CPU us/token, direct", "through penstock", "gateway CPU us/token"]
-    table = [head]
-    for line in result["summary"]:
-        direct, through = line["direct"], line["penstock"]
-        table.append(
-            [
-                str(line["streams"]),
-                direct["tokens_per_s"].show(0),
-                through["tokens_per_s"].show(0),
-                line["tokens_ratio"].show(3),
-                direct["engine_cpu_us_per_token"].show(0),
-                through["engine_cpu_us_per_token"].show(0),
-                through["gateway_cpu_us_per_token"].show(1),
-            ]
-        )
+    tables = [_streams_table(line) for line in result["summary"]]
     settings = result["settings"]
-    return (
+    head = (
         f"{report.machine_line()}\n{settings['model'] or MODEL}, {settings['rounds']} pairs, "
-        f"answers of at most {settings['tokens']} tokens; median (min-max)\n\n"
-        f"{report.table(table)}"
+        f"answers of at most {settings['tokens']} tokens; median (min-max)"
     )
+    return "\n\n".join([head, *tables])
+
+
+def _streams_table(line: dict[str, Any]) -> str:
+    titles = {
+        "tokens_per_s": ("tokens/s", 0),
+        "engine_cpu_us_per_token": ("CPU us/token, engine", 0),
+        "gateway_cpu_us_per_token": ("CPU us/token, gateway", 1),
+        "tokens_per_answer": ("tokens per answer", 0),
+        "starved": ("threads waiting for a CPU", 2),
+    }
+    rows = [[f"{line['streams']} at a time", "direct", "through Penstock"]]
+    for figure, (title, digits) in titles.items():
+        sides = [line[side][figure].show(digits) for side in ("direct", "penstock")]
+        rows.append([title, *sides])
+    rows.append(["tokens/s, Penstock / direct in the same pair", "", line["tokens_ratio"].show(3)])
+    return report.table(rows)
 
 
 if __name__ == "__main__":

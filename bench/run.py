@@ -198,8 +198,10 @@ def render(result: dict[str, Any]) -> str:
 def render_first_token(figures: dict[str, report.Spread]) -> str:
     rows = [
         ["from `penstock serve`, a new home", ""],
-        ["ready, s", figures["ready_s"].show(2)],
         ["first token of the bundled model, s", figures["first_token_s"].show(2)],
+        ["all bundled models ready, s", figures["ready_s"].show(2)],
+        ["CPU time used by then, s", figures["cpu_s"].show(2)],
+        ["of which the gateway, s", figures["gateway_cpu_s"].show(2)],
         ["memory of the gateway then, MB", figures["gateway_memory_mb"].show(0)],
         ["`penstock --help`, s", figures["help_s"].show(2)],
     ]
