@@ -89,11 +89,6 @@ def argv(*flags: object) -> list[str]:
     return [sys.executable, "-m", "penstock.engines.workers.fake", *map(str, flags)]
 
 
-@pytest.fixture(scope="module")
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.fixture
 def run_dir() -> Iterator[Path]:
     """A directory whose path is short enough for a unix socket."""
@@ -299,9 +294,9 @@ async def test_first_token_after_s(run_dir: Path) -> None:
 
 
 async def test_load_s(run_dir: Path) -> None:
-    async with fake(run_dir, "--load-s", 0.7) as it:
+    async with fake(run_dir, "--load-s", 2) as it:
         early = [await it.get("/health"), await it.stream()]
-        await asyncio.sleep(0.8)
+        await asyncio.sleep(2)
         late = [await it.get("/health"), await it.stream()]
     assert [answer.status for answer in early] == [503, 503]
     assert [answer.status for answer in late] == [200, 200]
@@ -438,7 +433,7 @@ async def test_the_log_tells_that_a_client_left(run_dir: Path, stream: bool) -> 
         await eventually(lambda: logged(log), within_s=3)
     (line,) = logged(log)
     assert line["left"]
-    assert 5 <= line["tokens"] <= 60
+    assert 1 <= line["tokens"] <= 60
 
 
 async def test_with_parent(run_dir: Path) -> None:
