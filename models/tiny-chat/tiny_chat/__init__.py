@@ -1,0 +1,1 @@
+"""How penstock/tiny-chat is made: corpus, tokenizer, training, export and evaluation."""

@@ -1,0 +1,128 @@
+"""The decoder in plain torch, shaped so that llama.cpp runs it as `qwen3`."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as fn
+
+
+@dataclass(frozen=True)
+class Shape:
+    vocabulary: int
+    width: int = 192
+    layers: int = 5
+    heads: int = 4
+    key_heads: int = 2
+    head_width: int = 64
+    inner: int = 448
+    context: int = 2048
+    rope_base: float = 10_000.0
+    epsilon: float = 1e-6
+
+
+def rotations(shape: Shape) -> tuple[Tensor, Tensor]:
+    """Cosines and sines of rotary positions, halves layout."""
+    steps = torch.arange(0, shape.head_width, 2).float() / shape.head_width
+    angles = torch.outer(torch.arange(shape.context).float(), 1.0 / shape.rope_base**steps)
+    doubled = torch.cat([angles, angles], dim=-1)
+    return doubled.cos(), doubled.sin()
+
+
+def rotate(x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+    low, high = x.chunk(2, dim=-1)
+    return x * cosines + torch.cat([-high, low], dim=-1) * sines
+
+
+class Norm(nn.Module):
+    def __init__(self, width: int, epsilon: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.epsilon = epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        return fn.rms_norm(x, self.weight.shape, self.weight.to(x.dtype), self.epsilon)
+
+
+class Block(nn.Module):
+    """Grouped attention with normed queries and keys, then a gated feed-forward net."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        queries, keys = shape.heads * shape.head_width, shape.key_heads * shape.head_width
+        self.attention_norm = Norm(shape.width, shape.epsilon)
+        self.inner_norm = Norm(shape.width, shape.epsilon)
+        self.query_norm = Norm(shape.head_width, shape.epsilon)
+        self.key_norm = Norm(shape.head_width, shape.epsilon)
+        self.query = nn.Linear(shape.width, queries, bias=False)
+        self.key = nn.Linear(shape.width, keys, bias=False)
+        self.value = nn.Linear(shape.width, keys, bias=False)
+        self.output = nn.Linear(queries, shape.width, bias=False)
+        self.gate = nn.Linear(shape.width, shape.inner, bias=False)
+        self.up = nn.Linear(shape.width, shape.inner, bias=False)
+        self.down = nn.Linear(shape.inner, shape.width, bias=False)
+
+    def forward(self, x: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+        x = x + self._attend(self.attention_norm(x), cosines, sines)
+        y = self.inner_norm(x)
+        return cast(Tensor, x + self.down(fn.silu(self.gate(y)) * self.up(y)))
+
+    def _attend(self, y: Tensor, cosines: Tensor, sines: Tensor) -> Tensor:
+        rows, length, _ = y.shape
+        split = (rows, length, -1, self.shape.head_width)
+        query = self.query_norm(self.query(y).view(split)).transpose(1, 2)
+        key = self.key_norm(self.key(y).view(split)).transpose(1, 2)
+        value = self.value(y).view(split).transpose(1, 2)
+        query = rotate(query, cosines, sines).to(value.dtype)
+        key = rotate(key, cosines, sines).to(value.dtype)
+        shared = self.shape.heads // self.shape.key_heads
+        key, value = key.repeat_interleave(shared, 1), value.repeat_interleave(shared, 1)
+        mixed = fn.scaled_dot_product_attention(query, key, value, is_causal=True)
+        return cast(Tensor, self.output(mixed.transpose(1, 2).reshape(rows, length, -1)))
+
+
+class Decoder(nn.Module):
+    """Input and output share one embedding."""
+
+    def __init__(self, shape: Shape) -> None:
+        super().__init__()
+        self.shape = shape
+        self.embedding = nn.Embedding(shape.vocabulary, shape.width)
+        self.blocks = nn.ModuleList(Block(shape) for _ in range(shape.layers))
+        self.norm = Norm(shape.width, shape.epsilon)
+        cosines, sines = rotations(shape)
+        self.register_buffer("cosines", cosines, persistent=False)
+        self.register_buffer("sines", sines, persistent=False)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Every block begins as the identity."""
+        nn.init.normal_(self.embedding.weight, 0, 0.02)
+        for block in self.blocks:
+            for layer in block.children():
+                if isinstance(layer, nn.Linear):
+                    nn.init.normal_(layer.weight, 0, 0.8 / math.sqrt(layer.in_features))
+            nn.init.zeros_(block.output.weight)  # type: ignore[arg-type, union-attr]
+            nn.init.zeros_(block.down.weight)  # type: ignore[arg-type, union-attr]
+
+    def hidden(self, tokens: Tensor) -> Tensor:
+        length = tokens.shape[1]
+        x = self.embedding(tokens)
+        cosines, sines = self.cosines[:length], self.sines[:length]  # type: ignore[index]
+        for block in self.blocks:
+            x = block(x, cosines, sines)
+        return cast(Tensor, self.norm(x))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return self.hidden(tokens) @ self.embedding.weight.T
+
+    def losses(self, tokens: Tensor, targets: Tensor, wanted: Tensor) -> Tensor:
+        """Cross entropy of each wanted position."""
+        kept = self.hidden(tokens)[wanted]
+        scores = (kept @ self.embedding.weight.to(kept.dtype).T).float()
+        return fn.cross_entropy(scores, targets[wanted], reduction="none")

@@ -1,0 +1,46 @@
+"""Muon: momentum whose step is made orthogonal, for the matrices of the blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+_NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
+
+
+def orthogonal(stacked: Tensor, steps: int = 5) -> Tensor:
+    """Nearly orthogonal matrices of the same row spaces, for a stack [n, rows, columns]."""
+    a, b, c = _NEWTON_SCHULZ
+    tall = stacked.shape[1] > stacked.shape[2]
+    x = stacked.mT if tall else stacked
+    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for _ in range(steps):
+        square = x @ x.mT
+        x = a * x + (b * square + c * square @ square) @ x
+    result: Tensor = x.mT if tall else x
+    return result
+
+
+class Muon:
+    """Steps matrices of one shape together, which is what makes it cheap on a CPU."""
+
+    def __init__(self, matrices: Iterable[nn.Parameter], rate: float, decay: float = 0.01) -> None:
+        self.rate = rate
+        self.decay = decay
+        self.groups: dict[torch.Size, list[nn.Parameter]] = {}
+        for matrix in matrices:
+            self.groups.setdefault(matrix.shape, []).append(matrix)
+        self.momenta = {shape: torch.zeros(len(g), *shape) for shape, g in self.groups.items()}
+
+    @torch.no_grad()
+    def step(self, factor: float, momentum: float = 0.95) -> None:
+        rate = self.rate * factor
+        for shape, group in self.groups.items():
+            gradients = torch.stack([m.grad for m in group if m.grad is not None])
+            mean = self.momenta[shape].lerp_(gradients, 1 - momentum)
+            steps = orthogonal(gradients.lerp(mean, momentum))
+            scale = max(1.0, shape[0] / shape[1]) ** 0.5
+            for matrix, step in zip(group, steps, strict=True):
+                matrix.mul_(1 - rate * self.decay).add_(step, alpha=-rate * scale)

@@ -1,0 +1,126 @@
+"""Where every phrase, name and value of the corpus is drawn from, and the wall between the halves.
+
+A `Source` is on one side of the wall: training or held out. Of each list of phrasings every sixth
+is held out; of names, places, made-up words and tool names one in eight, by a hash. There is no
+other way to draw them, so a training source cannot emit what the evaluation asks.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tiny_chat import words
+
+T = TypeVar("T")
+_CHOICE = re.compile(r"\[([^\[\]]*)\]")
+_CLOSED_LIST = 6  # shorter lists of phrasings are wholly in both halves
+
+
+def is_held_out(text: str) -> bool:
+    """Whether a name, place, word or tool belongs to the held-out half."""
+    return hashlib.sha256(text.lower().encode()).digest()[0] % 8 == 0
+
+
+def half(phrasings: Sequence[T], held_out: bool) -> list[T]:
+    """The part of a list of phrasings that one side of the wall may use."""
+    if len(phrasings) < _CLOSED_LIST:
+        return list(phrasings)
+    return [p for number, p in enumerate(phrasings) if (number % 6 == 5) == held_out]
+
+
+@dataclass(frozen=True)
+class Source:
+    rng: random.Random
+    held_out: bool = False
+
+    def chance(self, probability: float) -> bool:
+        return self.rng.random() < probability
+
+    def number(self, low: int, high: int) -> int:
+        return self.rng.randint(low, high)
+
+    def one(self, options: Sequence[T]) -> T:
+        """Any of a closed list, on both sides of the wall."""
+        return options[int(self.rng.random() * len(options))]
+
+    def some(self, options: Sequence[T], count: int) -> list[T]:
+        return self.rng.sample(list(options), count)
+
+    def shuffled(self, options: Sequence[T]) -> list[T]:
+        return self.some(options, len(options))
+
+    def phrase(self, phrasings: Sequence[str]) -> str:
+        """A phrasing from this side of the wall, with its [a|b] choices made."""
+        return self.expand(self.one(half(phrasings, self.held_out)))
+
+    def expand(self, text: str) -> str:
+        while match := _CHOICE.search(text):
+            chosen = self.one(match.group(1).split("|"))
+            text = text[: match.start()] + chosen + text[match.end() :]
+        return re.sub(" +", " ", text).strip()
+
+    def _mine(self, draw: Callable[[], str]) -> str:
+        while is_held_out(text := draw()) != self.held_out:
+            pass
+        return text
+
+    def person(self) -> str:
+        return self._mine(
+            lambda: self.one(words.FIRST_NAMES) if self.chance(0.5) else self._syllables().title()
+        )
+
+    def place(self) -> str:
+        return self._mine(
+            lambda: self.one(words.CITIES) if self.chance(0.6) else self._syllables().title()
+        )
+
+    def pseudoword(self) -> str:
+        return self._mine(self._syllables)
+
+    def word(self) -> str:
+        """A common noun, a made-up word or loose letters."""
+        return self._mine(self._any_word)
+
+    def noun(self) -> str:
+        return self._mine(lambda: self.one(words.NOUNS))
+
+    def text(self, low: int = 2, high: int = 5) -> str:
+        """A few words in a row."""
+        return " ".join(self.word() for _ in range(self.number(low, high)))
+
+    def code(self) -> str:
+        """Letters and digits, such as B7K2 or Blue-Kite-77."""
+        if self.chance(0.25):
+            return f"{self.word().title()}-{self.word().title()}-{self.number(1, 99)}"
+        signs = "ABCDEFGHJKLMNPQRSTUVWXYZ0123456789"
+        return "".join(self.one(signs) for _ in range(self.number(3, 6)))
+
+    def amount(self) -> int:
+        return self.one((self.number(0, 9), self.number(0, 99), self.number(100, 9999)))
+
+    def decimal(self) -> float:
+        return round(self.rng.uniform(0, 100), self.one((1, 2)))
+
+    def date(self) -> str:
+        return f"20{self.number(20, 39)}-{self.number(1, 12):02}-{self.number(1, 28):02}"
+
+    def email(self) -> str:
+        return f"{self.person().lower()}@{self.pseudoword()}.{self.one(('com', 'org', 'net'))}"
+
+    def _syllables(self) -> str:
+        count = self.one((2, 2, 2, 3))
+        body = "".join(self.one(words.ONSETS) + self.one(words.VOWELS) for _ in range(count))
+        return body + self.one(words.CODAS)
+
+    def _any_word(self) -> str:
+        dice = self.rng.random()
+        if dice < 0.55:
+            return self.one(words.NOUNS)
+        if dice < 0.9:
+            return self._syllables()
+        return "".join(self.one("abcdefghijklmnopqrstuvwxyz") for _ in range(self.number(3, 8)))
