@@ -5,7 +5,8 @@
 
 Both sides are the same process: the llama.cpp server that Penstock started, with the same weights,
 slots, threads and cache. One run of a pair goes through the gateway, the other straight to that
-server's unix socket. Both generate the same greedy answers.
+server's unix socket. Both generate the same greedy answers, of full length: the token that would
+end them is banned on both sides.
 """
 
 import argparse
@@ -107,7 +108,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--rounds", type=between(1, 100), default=15, help="pairs of runs (15)")
     add("--seconds", type=between(0.5, 60), default=2.0, help="about how long a run takes (2)")
     add("--streams", type=among(STREAMS), default=list(STREAMS), help="at a time (1,16)")
-    add("--tokens", type=between(1, 100000), default=128, help="most of one answer (128)")
+    add("--tokens", type=between(1, 100000), default=128, help="of each answer (128)")
     add("--json", action="store_true", help="print every run and the summary as JSON")
     options = parser.parse_args(argv)
     options.rounds, options.tokens = int(options.rounds), int(options.tokens)
@@ -136,10 +137,22 @@ def open_service(stack: ExitStack, folder: Path, model: str | None) -> Service:
     processes.wait_ready(gateway, port, "/ready", LIMIT_SECONDS)
     pid, words = processes.worker(gateway, WORKER)
     socket, alias = (words[words.index(name) + 1] for name in ("--socket", "--alias"))
+    end = end_token(Path(words[words.index("--model") + 1]))
     # llama.cpp mishandles a connection that is used again right after a long stream; Penstock
     # opens a new one for each call, and so does the direct side.
-    direct = Side("direct", ("-u", socket, "-1"), NEUTRAL_SAMPLING)
-    return Service(gateway, pid, alias, (direct, Side("penstock", ("-p", str(port)), {})))
+    direct = Side("direct", ("-u", socket, "-1"), {**NEUTRAL_SAMPLING, "logit_bias": [[end, -100]]})
+    through = Side("penstock", ("-p", str(port)), {"logit_bias": {str(end): -100}})
+    return Service(gateway, pid, alias, (direct, through))
+
+
+def end_token(path: Path) -> int:
+    """The token that ends an answer, as the model's file says."""
+    from penstock.engines.gguf import read_metadata  # here: --help works without Penstock
+
+    token = read_metadata(path).eos_token_id
+    if token is None:
+        raise RuntimeError(f"{path} does not say which token ends an answer")
+    return int(token)
 
 
 def calibrate(service: Service, streams: int, options: argparse.Namespace) -> int:
@@ -214,7 +227,7 @@ def render(result: dict[str, Any]) -> str:
     settings = result["settings"]
     head = (
         f"{report.machine_line()}\n{settings['model'] or MODEL}, {settings['rounds']} pairs, "
-        f"answers of at most {settings['tokens']} tokens; median (min-max)"
+        f"answers of {settings['tokens']} tokens; median (min-max)"
     )
     return "\n\n".join([head, *tables])
 
