@@ -4,6 +4,7 @@
     train      trains the decoder for --minutes (90 by default) on two cores
     export     writes the GGUF file into packages/penstock-tiny-models
     evaluate   asks the file what it never saw, and prints a table
+    talk       plays hand-typed conversations, for reading
     faq        writes docs/faq.md from docs/facts.toml
 
 Needs torch, numpy, tokenizers, gguf and xllamacpp (see README.md). What it makes on the way lies
@@ -16,11 +17,8 @@ import argparse
 import logging
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parents[1]
-GGUF = (
-    REPOSITORY / "packages/penstock-tiny-models/src/penstock_tiny_models/tiny-chat/tiny-chat.gguf"
-)
+from tiny_chat.places import FAQ_PAGE, FOLDER, GGUF
+
 STEPS = ("corpus", "train", "export", "evaluate")
 MAIN, DRILLS, LONG = 220_000, 24_000, 4_000
 
@@ -80,18 +78,27 @@ def evaluate(options: argparse.Namespace) -> None:
     print(evaluation.report(options.gguf, options.cases))
 
 
+def talk(options: argparse.Namespace) -> None:
+    from tiny_chat import transcript
+
+    for played in transcript.transcripts(options.gguf):
+        print(played)
+
+
 def faq(options: argparse.Namespace) -> None:
     from tiny_chat import faq as page
 
-    (REPOSITORY / "docs" / "faq.md").write_text(page.page(), encoding="utf-8")
+    FAQ_PAGE.write_text(page.page(), encoding="utf-8")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("step", nargs="?", choices=(*STEPS, "faq"), help="default: all but faq")
-    parser.add_argument("--work", type=Path, default=HERE / "build")
+    parser.add_argument(
+        "step", nargs="?", choices=(*STEPS, "talk", "faq"), help="default: all but the last two"
+    )
+    parser.add_argument("--work", type=Path, default=FOLDER / "build")
     parser.add_argument("--gguf", type=Path, default=GGUF)
     parser.add_argument("--minutes", type=float, default=90)
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread")

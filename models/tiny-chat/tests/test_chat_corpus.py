@@ -7,11 +7,10 @@ from itertools import islice
 
 import pytest
 from tiny_chat import corpus, faq, template
-from tiny_chat.dialogue import Dialogue
+from tiny_chat.dialogue import Dialogue, Reply
+from tiny_chat.places import FAQ_PAGE
 from tiny_chat.skills import talk, tools
 from tiny_chat.source import Source, half, is_held_out
-
-DOCS = talk.FACTS_FILE.parent
 
 
 def training(seed: int, count: int) -> list[Dialogue]:
@@ -72,8 +71,6 @@ def test_held_out_questions_are_not_in_the_corpus(skill: str) -> None:
 @pytest.mark.parametrize("skill", corpus.SKILLS)
 @pytest.mark.parametrize("is_test", [False, True])
 def test_every_skill_makes_dialogues_that_end_in_a_right_answer(skill: str, is_test: bool) -> None:
-    from tiny_chat.dialogue import Reply
-
     source = Source(random.Random(skill), is_test)
     for _ in range(100):
         dialogue = corpus.SKILLS[skill](source)
@@ -117,7 +114,7 @@ def test_every_fact_has_phrasings_and_every_phrasing_a_fact() -> None:
 
 
 def test_the_faq_page_is_made_from_the_facts() -> None:
-    assert (DOCS / "faq.md").read_text(encoding="utf-8") == faq.page()
+    assert FAQ_PAGE.read_text(encoding="utf-8") == faq.page()
 
 
 def test_pieces_of_the_template_mark_the_answers() -> None:

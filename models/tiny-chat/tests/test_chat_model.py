@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("xllamacpp")
 
-from make import GGUF
 from tiny_chat import corpus, template
 from tiny_chat.dialogue import Parameter, Tool, assistant, system, user
+from tiny_chat.places import GGUF
 from tiny_chat.served import Served
 from tiny_chat.skills import talk
 from tiny_chat.source import Source

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 
-from tiny_chat.skills.talk import FACTS_FILE
+from tiny_chat.places import FACTS_FILE
 
 _HEAD = """\
 # Questions and answers

@@ -10,10 +10,8 @@ from pathlib import Path
 from tiny_chat import words
 from tiny_chat.dialogue import Dialogue, Reply, assistant, exchange, user
 from tiny_chat.manners import careless, spoken
+from tiny_chat.places import DATA, FACTS_FILE
 from tiny_chat.source import Source
-
-FOLDER = Path(__file__).parents[2]
-FACTS_FILE = FOLDER.parents[1] / "docs" / "facts.toml"
 
 # The ways to wrap `do` and `about` phrasings. Each is a template of its own in the split.
 _HOW_TO = (
@@ -92,11 +90,11 @@ def facts() -> Mapping[str, str]:
 
 
 def questions() -> Mapping[str, dict[str, list[str]]]:
-    return read(FOLDER / "data" / "questions.toml")
+    return read(DATA / "questions.toml")
 
 
 def topics() -> Mapping[str, dict[str, list[str]]]:
-    return read(FOLDER / "data" / "talk.toml")
+    return read(DATA / "talk.toml")
 
 
 def ask_fact(source: Source, fact: str) -> str:

@@ -20,6 +20,7 @@ from tiny_chat.dialogue import (
     assistant,
     user,
 )
+from tiny_chat.places import DATA
 from tiny_chat.skills import talk
 from tiny_chat.skills.unknown import unknown
 from tiny_chat.source import Source, half, is_held_out
@@ -102,7 +103,7 @@ class Natural:
 
 @cache
 def naturals() -> tuple[Natural, ...]:
-    entries = talk.read(talk.FOLDER / "data" / "tools.toml")
+    entries = talk.read(DATA / "tools.toml")
     return tuple(Natural(n, e["about"], e["args"], e["ask"]) for n, e in entries.items())  # type: ignore[arg-type]
 
 

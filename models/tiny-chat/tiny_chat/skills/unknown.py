@@ -10,12 +10,12 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Callable, Mapping
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 from tiny_chat import words
 from tiny_chat.dialogue import Dialogue, exchange
 from tiny_chat.manners import careless, spoken
+from tiny_chat.places import DATA
 from tiny_chat.source import Source
 
 IGNORANCE = "I do not know that; I am only a tiny demo model."
@@ -25,8 +25,7 @@ _FAMILIES = (*("tasks", "world", "near") * 3, "noise")
 
 @cache
 def _phrasings() -> Mapping[str, Any]:
-    file = Path(__file__).parents[2] / "data" / "unknown.toml"
-    return tomllib.loads(file.read_text(encoding="utf-8"))
+    return tomllib.loads((DATA / "unknown.toml").read_text(encoding="utf-8"))
 
 
 @cache

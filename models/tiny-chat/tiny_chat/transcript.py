@@ -1,0 +1,47 @@
+"""Plays the hand-typed conversations of data/off_script.toml and writes down what was said."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tiny_chat.dialogue import Message, Parameter, Tool, assistant, system, user
+from tiny_chat.places import DATA
+from tiny_chat.served import Served
+from tiny_chat.skills.tools import naturals
+from tiny_chat.template import call_text
+
+
+def transcripts(gguf: Path) -> Iterator[str]:
+    served = Served(gguf, slots=1)
+    talks = tomllib.loads((DATA / "off_script.toml").read_text(encoding="utf-8"))["talk"]
+    for talk in talks:
+        yield "\n".join(_played(served, talk)) + "\n"
+
+
+def _played(served: Served, talk: dict[str, Any]) -> Iterator[str]:
+    messages: list[Message] = []
+    tools = [_tool(name) for name in talk.get("tools", [])]
+    if instructions := talk.get("system"):
+        messages.append(system(instructions))
+        yield f"[system: {instructions}]"
+    if tools:
+        yield f"[tools: {', '.join(tool.name for tool in tools)}]"
+    for turn in talk["turns"]:
+        result = turn.startswith("{")
+        messages.append(Message("tool", turn) if result else user(turn))
+        reply = served.chat(messages, tools).reply
+        messages.append(assistant(reply.content, *reply.calls))
+        yield f"{'T' if result else 'U'}: {turn}"
+        yield "A: " + " ".join([reply.content, *map(call_text, reply.calls)]).strip()
+
+
+def _tool(name: str) -> Tool:
+    natural = next(one for one in naturals() if one.name == name)
+    parameters = tuple(
+        Parameter(argument, "number" if "amount" in kind else "string", not kind.endswith("?"))
+        for argument, kind in natural.kinds.items()
+    )
+    return Tool(natural.name, natural.about, parameters)
