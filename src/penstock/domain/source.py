@@ -260,8 +260,8 @@ def _parse_url(rest: str) -> Source:
         )
     if url.query:
         raise BadSource(
-            f"The part from '?' on cannot be kept in {rest!r}. Give the address that "
-            "/chat/completions is to be added to."
+            "The address of a server has no part that begins with '?'. Give what "
+            "/chat/completions is to be added to: name=https://host/v1"
         )
     base_url = f"{url.scheme}://{url.netloc}{url.path.rstrip('/')}"
     return RemoteServer(base_url, url.fragment or None)

@@ -448,9 +448,10 @@ class _Reader:
         """The same as `_skip_string` again and again: a vocabulary makes it the hot loop."""
         read, unpack, position, end = self._file.read, U64.unpack, self._position, self._size_bytes
         for _ in range(count):
-            if position + U64.size > end:
+            prefix = read(U64.size)
+            if len(prefix) < U64.size:
                 raise self._cut_short()
-            (length_bytes,) = unpack(read(U64.size))
+            (length_bytes,) = unpack(prefix)
             position += U64.size + length_bytes
             if position > end:
                 raise self._cut_short()
