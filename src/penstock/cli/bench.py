@@ -66,9 +66,10 @@ async def _bench(
         runs: list[Run] = []
         left = iter(range(requests))
         began_s = time.perf_counter()
-        with click.progressbar(
+        progress: Any = click.progressbar(
             length=requests, label=model, file=click.get_text_stream("stderr")
-        ) as bar:
+        )
+        with progress as bar:
 
             async def work() -> None:
                 for _ in left:

@@ -1,12 +1,16 @@
 """`penstock keys`: make, list and delete API keys, whether or not the server runs."""
 
 import json
+from typing import TYPE_CHECKING
 
 import click
 
 from penstock.cli.table import print_table
 from penstock.config.load import home
 from penstock.domain.key import Key
+
+if TYPE_CHECKING:
+    from penstock.store.keys import KeyStore
 
 
 @click.group(no_args_is_help=True)
@@ -58,7 +62,7 @@ def delete(name: str) -> None:
     click.echo(f"Deleted {name}.")
 
 
-def _store():  # type: ignore[no-untyped-def]
+def _store() -> "KeyStore":
     from penstock.app import CannotServe, open_keys
     from penstock.store.database import NewerDatabase
 

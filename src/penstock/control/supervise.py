@@ -113,7 +113,7 @@ class Supervisor:
             self._process = await self._fleet.start(launch)
         try:
             async with asyncio.timeout(self._policy.ready_timeout_s):
-                while not await self._answers(client):
+                while not await self._answers(client):  # noqa: ASYNC110 (another process)
                     await asyncio.sleep(READY_POLL_S)
                 capabilities = await engine.inspect(client)
         except TimeoutError:
@@ -124,7 +124,7 @@ class Supervisor:
             raise _Failed(f"It broke off while starting: {broken}.{self._complaint()}") from None
         if replica.client is not None:
             await replica.client.aclose()
-        replica.publish_ready(client, capabilities, self._process and self._process.pid)
+        replica.publish_ready(client, capabilities, self._process.pid if self._process else None)
 
     async def _answers(self, client: Client) -> bool:
         if self._process is not None and not self._process.running:

@@ -2,11 +2,13 @@
 
 import msgspec
 
+Inputs = tuple[str, ...] | tuple[tuple[int, ...], ...]
+
 
 class EmbeddingCall(msgspec.Struct, frozen=True, kw_only=True):
     """Texts or lists of token ids, in order. `dimensions` None means the model's own length."""
 
-    inputs: tuple[str, ...] | tuple[tuple[int, ...], ...]
+    inputs: Inputs
     dimensions: int | None = None
 
 

@@ -8,6 +8,8 @@ from typing import Literal
 
 import msgspec
 
+from penstock.domain.usage import NOTHING, Usage
+
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 
 
@@ -76,14 +78,11 @@ class ToolCall(msgspec.Struct, frozen=True):
     tokens: int = 1
 
 
-class Finished(msgspec.Struct, frozen=True):
-    """The end, with the engine's own count (see `Usage`)."""
+class Finished(msgspec.Struct, frozen=True, gc=False):
+    """The end, with the engine's own count."""
 
     reason: FinishReason
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cached_tokens: int = 0
-    reasoning_tokens: int = 0
+    usage: Usage = NOTHING
 
 
 Event = Started | Text | ScoredText | Prompt | Reasoning | ToolCall | Finished

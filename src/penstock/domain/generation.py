@@ -51,15 +51,16 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
     type: Literal["function"] = "function"
 
 
-class Chat(msgspec.Struct, frozen=True, kw_only=True):
-    """A prompt made of messages, for the model's chat template.
+#: A one-tuple names the tool that must be called.
+ToolChoice = Literal["none", "auto", "required"] | tuple[str]
 
-    `tool_choice` is "none", "auto", "required" or the name of one of `tools` in a one-tuple.
-    """
+
+class Chat(msgspec.Struct, frozen=True, kw_only=True):
+    """A prompt made of messages, for the model's chat template."""
 
     messages: tuple[Message, ...]
     tools: tuple[Tool, ...] = ()
-    tool_choice: Literal["none", "auto", "required"] | tuple[str] = "auto"
+    tool_choice: ToolChoice = "auto"
     parallel_tool_calls: bool = True
     template_arguments: dict[str, Any] | None = None
     reasoning_effort: str | None = None
@@ -122,7 +123,8 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
 
     `max_tokens` None means until the model ends or its context is full. `logprobs` None means none;
     k means the chosen token's and k alternatives'. `echo` asks for a `Prompt` event first; with
-    `logprobs`, it has the log-probabilities of the prompt's own tokens.
+    `logprobs`, it has the log-probabilities of the prompt's own tokens. `stream` tells that the
+    client reads along; without it, an engine that notices a leaving client may answer in one piece.
     """
 
     prompt: Prompt
@@ -133,3 +135,4 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     echo: bool = False
     output_format: OutputFormat | None = None
     user: str | None = None
+    stream: bool = True

@@ -5,26 +5,14 @@ from typing import Self
 
 import msgspec
 
-from penstock.domain.event import Finished
 
-
-class Usage(msgspec.Struct, frozen=True):
+class Usage(msgspec.Struct, frozen=True, gc=False):
     """`cached_tokens` is a part of `prompt_tokens`, `reasoning_tokens` of `completion_tokens`."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
     reasoning_tokens: int = 0
-
-    @classmethod
-    def of(cls, finished: Finished) -> Self:
-        """What the engine says of one call."""
-        return cls(
-            prompt_tokens=finished.prompt_tokens,
-            completion_tokens=finished.completion_tokens,
-            cached_tokens=finished.cached_tokens,
-            reasoning_tokens=finished.reasoning_tokens,
-        )
 
     @property
     def total_tokens(self) -> int:

@@ -1,4 +1,4 @@
-"""A streamed answer of an engine, from bytes to events: split, decode, look for stops."""
+"""An engine's answer, from bytes to events: split, decode, look for stops."""
 
 from typing import Self
 
@@ -8,10 +8,13 @@ from penstock.engines.sse import EventSplitter
 from penstock.engines.stop import StopScanner
 from penstock.http.client import Exchange
 
+MAX_PLAIN_BYTES = 64 * 1024 * 1024
+
 
 class Answer:
     """Batches of events: all that one read of the socket held. Ends after `Finished`.
 
+    A server that did not stream, because it was not asked to or does not know how, gives one batch.
     Iterating raises EngineFailed, Broken. A class and not a generator, since this is where every
     token passes.
     """
@@ -30,6 +33,8 @@ class Answer:
 
     async def __anext__(self) -> list[Event]:
         exchange = self._exchange
+        if not self._finished and b"json" in exchange.headers.get(b"content-type", b""):
+            return [*self._feed([await exchange.read(MAX_PLAIN_BYTES)]), *self._end()]
         while not self._finished:
             data = await exchange.next_batch()
             events = [] if data is None else self._feed(self._splitter.feed(data))

@@ -1,4 +1,4 @@
-"""OpenAI's streamed chunks, chat and legacy, turned into events.
+"""OpenAI's chunks, chat and legacy, turned into events; an answer in one piece is one big chunk.
 
 Written for what engines really send: missing keys, nulls, `data: null`, errors inside a 200, a
 usage object on any chunk or none. What is not JSON or not an object ends the call.
@@ -21,6 +21,7 @@ from penstock.domain.event import (
     TokenLogprob,
     ToolCall,
 )
+from penstock.domain.usage import Usage
 
 FINISH_REASONS: dict[str, FinishReason] = {
     **{reason: reason for reason in get_args(FinishReason)},
@@ -35,11 +36,13 @@ class _Function(msgspec.Struct):
 
 
 class _ToolCall(msgspec.Struct):
-    index: int = 0
+    index: int | None = None
     function: _Function | None = None
 
 
 class _Delta(msgspec.Struct):
+    """What a chunk adds, or the whole message of an answer that was not streamed."""
+
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: Any = None
@@ -69,6 +72,7 @@ class _Logprobs(msgspec.Struct):
 class _Choice(msgspec.Struct):
     index: int = 0
     delta: _Delta | None = None
+    message: _Delta | None = None
     text: str | None = None
     finish_reason: str | None = None
     logprobs: _Logprobs | None = None
@@ -142,7 +146,7 @@ class ChunkReader:
     def _read_choice(self, choice: _Choice, events: list[Event]) -> None:
         if choice.finish_reason is not None:
             self._reason = FINISH_REASONS.get(choice.finish_reason, "stop")
-        delta = choice.delta
+        delta = choice.delta or choice.message
         if delta is None:
             text = choice.text
         else:
@@ -152,7 +156,7 @@ class ChunkReader:
                 events.append(Reasoning(str(reasoning)))
             if delta.tool_calls:
                 self._completion_tokens += 1
-                events.extend(_tool_call(call) for call in delta.tool_calls)
+                events.extend(_tool_call(at, call) for at, call in enumerate(delta.tool_calls))
         if choice.logprobs is not None and (scores := _scores(choice.logprobs)):
             self._completion_tokens += len(scores)
             events.append(ScoredText(text or "", scores))
@@ -169,19 +173,22 @@ class ChunkReader:
             raise EngineFailed("The engine broke off its answer.")
         usage = self._usage
         if usage is None:
-            started = self._started or Started(0)
-            return Finished(
-                self._reason, started.prompt_tokens, self._completion_tokens, started.cached_tokens
-            )
+            return Finished(self._reason, self._own_count())
         cached = usage.prompt_tokens_details
         reasoned = usage.completion_tokens_details
         return Finished(
             self._reason,
-            prompt_tokens=usage.prompt_tokens,
-            completion_tokens=usage.completion_tokens or 0,
-            cached_tokens=(cached and cached.cached_tokens) or 0,
-            reasoning_tokens=(reasoned and reasoned.reasoning_tokens) or 0,
+            Usage(
+                usage.prompt_tokens,
+                usage.completion_tokens or 0,
+                (cached and cached.cached_tokens) or 0,
+                (reasoned and reasoned.reasoning_tokens) or 0,
+            ),
         )
+
+    def _own_count(self) -> Usage:
+        started = self._started or Started(0)
+        return Usage(started.prompt_tokens, self._completion_tokens, started.cached_tokens)
 
     @property
     def knows_prompt(self) -> bool:
@@ -190,15 +197,14 @@ class ChunkReader:
 
     def stopped(self) -> Finished:
         """The end when we found a stop and cut the engine off: counted by us."""
-        started = self._started or Started(0)
-        return Finished(
-            "stop", started.prompt_tokens, self._completion_tokens, started.cached_tokens
-        )
+        return Finished("stop", self._own_count())
 
 
-def _tool_call(call: _ToolCall) -> ToolCall:
+def _tool_call(at: int, call: _ToolCall) -> ToolCall:
     function = call.function or _Function()
-    return ToolCall(call.index, function.arguments or "", function.name)
+    return ToolCall(
+        at if call.index is None else call.index, function.arguments or "", function.name
+    )
 
 
 def _scores(logprobs: _Logprobs) -> tuple[TokenLogprob, ...]:

@@ -21,7 +21,7 @@ from penstock.domain.errors import (
     InvalidRequest,
     UnsupportedParameter,
 )
-from penstock.domain.event import Event, Finished, Prompt, ToolCall
+from penstock.domain.event import Event, Finished, Prompt, Started, ToolCall
 from penstock.domain.generation import (
     Chat,
     Generation,
@@ -32,9 +32,11 @@ from penstock.domain.generation import (
     Regex,
     Sampling,
     Text,
+    Tokens,
     Tool,
 )
 from penstock.domain.model import Capabilities
+from penstock.domain.usage import Usage
 from penstock.engines.answer import Answer
 from penstock.engines.base import Batches, CannotStart, Engine, Launch, local_client
 from penstock.engines.chunks import error_message
@@ -192,7 +194,7 @@ class LlamaCpp(Engine):
                 yield [await self._echo(client, call)]
             if call.max_tokens == 0:
                 prompt_tokens = len(await self._prompt_pieces(client, call))
-                yield [Finished("length", prompt_tokens=prompt_tokens)]
+                yield [Finished("length", Usage(prompt_tokens=prompt_tokens))]
                 return
             stream = self._stream(client, "/v1/completions", self._text_body(call), call)
         async with aclosing(stream) as batches:
@@ -367,8 +369,8 @@ def _callable_tools(chat: Chat) -> tuple[Tool, ...]:
 
 
 def _ids(call: Generation) -> tuple[int, ...]:
-    ids: tuple[int, ...] = call.prompt.ids
-    return ids
+    assert isinstance(call.prompt, Tokens)
+    return call.prompt.ids
 
 
 async def first_call_only(stream: Batches) -> AsyncGenerator[list[Event], None]:
@@ -379,10 +381,11 @@ async def first_call_only(stream: Batches) -> AsyncGenerator[list[Event], None]:
             kept: list[Event] = []
             for event in batch:
                 if isinstance(event, ToolCall) and event.call > 0:
-                    end = Finished("tool_calls", prompt_tokens, completion_tokens)
+                    end = Finished("tool_calls", Usage(prompt_tokens, completion_tokens))
                     yield [*kept, end]
                     return
-                prompt_tokens = getattr(event, "prompt_tokens", prompt_tokens)
+                if isinstance(event, Started):
+                    prompt_tokens = event.prompt_tokens
                 completion_tokens += getattr(event, "tokens", 0)
                 kept.append(event)
             yield kept

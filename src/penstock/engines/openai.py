@@ -1,7 +1,7 @@
 """Any server that speaks OpenAI: nothing to start, a URL to talk to.
 
-Everything is asked for as a stream, also for clients that did not stream: a stream can be stopped,
-counted and told from a stall.
+It is asked for a stream when the client streams, and else for one piece, which costs both sides a
+fraction: such servers notice when their client leaves, streaming or not.
 """
 
 from pathlib import Path
@@ -117,11 +117,10 @@ class OpenAIServer(Engine):
                 yield events
 
     def _request(self, call: Generation) -> tuple[str, dict[str, Any]]:
-        body: dict[str, Any] = {
-            "model": self.model,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-        }
+        body: dict[str, Any] = {"model": self.model}
+        if call.stream:
+            body["stream"] = True
+            body["stream_options"] = {"include_usage": True}
         add_sampling(body, call.sampling)
         if call.max_tokens is not None:
             body["max_tokens"] = call.max_tokens

@@ -1,4 +1,4 @@
-"""The life of a request: authenticate, resolve, admit, pick, relay, meter; `pipeline` has the order.
+"""The life of a request: authenticate, resolve, admit, pick, relay, meter. `pipeline` orders it.
 
 One module per verb. They do not import each other.
 """

@@ -8,76 +8,45 @@ class Full(Exception):
     """The queue has no room for that many."""
 
 
-class Ticket:
-    """One place, or the promise of one."""
-
-    __slots__ = ("_lane", "_turn", "state")
-
-    def __init__(self, lane: "Lane") -> None:
-        self._lane = lane
-        self._turn: asyncio.Future[None] | None = None
-        self.state = "running"
-
-    def wait_for(self, turn: asyncio.Future[None]) -> None:
-        self._turn = turn
-        self.state = "waiting"
-
-    @property
-    def waiting(self) -> bool:
-        return self.state == "waiting"
-
-    async def turn(self, timeout_s: float) -> None:
-        """Returns when the place is there. Raises TimeoutError."""
-        if self._turn is not None:
-            async with asyncio.timeout(timeout_s):
-                await asyncio.shield(self._turn)
-
-    def call(self) -> None:
-        self.state = "running"
-        assert self._turn is not None
-        if not self._turn.done():
-            self._turn.set_result(None)
-
-    def give_back(self) -> None:
-        """Leave the place or the queue. Twice is once."""
-        self._lane.leave(self)
-
-
 class Lane:
-    """`slots` tickets run at a time; at most `queue_limit` wait."""
+    """`slots` calls run at a time; at most `queue_limit` wait for their turn."""
+
+    __slots__ = ("_queue", "queue_limit", "running", "slots")
 
     def __init__(self, *, slots: int, queue_limit: int) -> None:
         self.slots = slots
         self.queue_limit = queue_limit
         self.running = 0
-        self._queue: deque[Ticket] = deque()
+        self._queue: deque[asyncio.Future[None]] = deque()
 
     @property
     def waiting(self) -> int:
         return len(self._queue)
 
-    def take(self, count: int) -> list[Ticket]:
-        """`count` tickets, all or none. Raises Full."""
-        free = max(0, self.slots - self.running) if not self._queue else 0
-        if len(self._queue) + count - free > self.queue_limit:
-            raise Full
-        tickets = []
-        for _ in range(count):
-            ticket = Ticket(self)
-            if not self._queue and self.running < self.slots:
-                self.running += 1
-            else:
-                ticket.wait_for(asyncio.get_running_loop().create_future())
-                self._queue.append(ticket)
-            tickets.append(ticket)
-        return tickets
+    def enter(self, calls: int) -> "list[asyncio.Future[None] | None] | None":
+        """Places for `calls` calls, all or none: None when all are free now.
 
-    def leave(self, ticket: Ticket) -> None:
-        if ticket.state == "waiting":
-            self._queue.remove(ticket)
-        elif ticket.state == "running":
-            self.running -= 1
-            while self._queue and self.running < self.slots:
-                self.running += 1
-                self._queue.popleft().call()
-        ticket.state = "left"
+        Else one entry per call: None for a place, or the future of its turn. Raises Full.
+        """
+        if not self._queue and self.running + calls <= self.slots:
+            self.running += calls
+            return None
+        free = 0 if self._queue else max(0, self.slots - self.running)
+        if len(self._queue) + calls - free > self.queue_limit:
+            raise Full
+        self.running += free
+        loop = asyncio.get_running_loop()
+        turns = [loop.create_future() for _ in range(calls - free)]
+        self._queue.extend(turns)
+        return [*[None] * free, *turns]
+
+    def leave(self, turn: "asyncio.Future[None] | None" = None) -> None:
+        """Give back a place, or a turn that has or has not come."""
+        if turn is not None and not turn.done():
+            self._queue.remove(turn)
+            turn.cancel()
+            return
+        self.running -= 1
+        while self._queue and self.running < self.slots:
+            self.running += 1
+            self._queue.popleft().set_result(None)

@@ -71,7 +71,7 @@ class Meter(Collector):
         registry.register(self)
 
     def begin(self, operation: Operation, model: str) -> "Recording":
-        """Start recording one request. `model` is the name of a deployment, never a client's text."""
+        """Start recording a request. `model` is a deployment's name, never a client's text."""
         series = self._series.get((operation, model))
         if series is None:
             series = self._series[operation, model] = Series()
@@ -129,7 +129,7 @@ class Recording:
             self._first_s = time.perf_counter()
         last = batch[-1]
         if isinstance(last, Finished):
-            self.calls[call] = Usage.of(last)
+            self.calls[call] = last.usage
             return
         before = self.calls.get(call, NOTHING)
         prompt_tokens, cached_tokens = before.prompt_tokens, before.cached_tokens
@@ -137,7 +137,7 @@ class Recording:
         for event in batch:
             if isinstance(event, Started):
                 prompt_tokens, cached_tokens = event.prompt_tokens, event.cached_tokens
-            elif not isinstance(event, Prompt):
+            elif not isinstance(event, Prompt | Finished):
                 made += event.tokens
         self.calls[call] = Usage(prompt_tokens, made, cached_tokens)
 

@@ -1,8 +1,9 @@
 """The order of the steps, and nothing else."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import aclosing
+from functools import partial
 
 import msgspec
 
@@ -13,13 +14,12 @@ from penstock.domain.key import Principal
 from penstock.domain.model import Capabilities
 from penstock.domain.usage import NOTHING, Usage, total
 from penstock.fleet.replica import Replica
-from penstock.gateway.admit import admit, wait_for_turn
+from penstock.gateway.admit import Lease, admit
 from penstock.gateway.auth import Keyring
 from penstock.gateway.deployment import Deployment
-from penstock.gateway.lane import Ticket
 from penstock.gateway.meter import Meter, Operation, Outcome, Recording
-from penstock.gateway.pick import pick
-from penstock.gateway.relay import relay, relay_embedding
+from penstock.gateway.pick import least_busy, pick
+from penstock.gateway.relay import Relay, relay_embedding
 from penstock.gateway.resolve import Catalogue
 
 MERGED_BATCHES = 16
@@ -32,7 +32,7 @@ class Waits(msgspec.Struct, frozen=True, kw_only=True):
     ready_timeout_s: float = 60.0
 
 
-class Part(msgspec.Struct, frozen=True):
+class Part(msgspec.Struct, frozen=True, gc=False):
     """A batch of events of the request's call number `call`."""
 
     call: int
@@ -87,14 +87,19 @@ class Gateway:
         recording = self._meter.begin(job.operation, name)
         outcome: Outcome = "error"
         try:
-            with admit(deployment.lane, len(job.calls), model=name) as lease:
+            with admit(deployment.lane, len(job.calls), name) as lease:
                 if len(job.calls) == 1:
-                    parts = self._call(deployment, lease.tickets[0], job, 0, recording)
+                    relay = await self._relay(deployment, lease, job, 0)
+                    try:
+                        async for batch in relay:
+                            recording.count(0, batch)
+                            yield Part(0, batch)
+                    finally:
+                        await relay.aclose()
                 else:
-                    parts = self._merged(deployment, lease.tickets, job, recording)
-                async with aclosing(parts):
-                    async for part in parts:
-                        yield part
+                    async with aclosing(self._merged(deployment, lease, job, recording)) as parts:
+                        async for part in parts:
+                            yield part
             outcome = "ok"
         except (asyncio.CancelledError, GeneratorExit):
             outcome = "client_left"
@@ -102,35 +107,31 @@ class Gateway:
         finally:
             recording.end(outcome, total(recording.calls, job.prompts))
 
-    async def _call(
-        self, deployment: Deployment, ticket: Ticket, job: Job, call: int, recording: Recording
-    ) -> Parts:
-        """One engine call, from its turn to its last event."""
-        name = deployment.model.name
-        if ticket.waiting:
-            await wait_for_turn(ticket, timeout_s=self._waits.queue_timeout_s, model=name)
-        async with aclosing(relay(lambda: self._pick(deployment), job.calls[call])) as batches:
-            async for batch in batches:
-                recording.count(call, batch)
-                yield Part(call, batch)
+    async def _relay(self, deployment: Deployment, lease: Lease, job: Job, call: int) -> Relay:
+        """Engine call number `call`, when its turn has come and a replica is ready."""
+        if lease.waits:
+            await lease.turn(call, self._waits.queue_timeout_s)
+        replica = least_busy(deployment.replicas) or await self._pick(deployment)
+        return Relay(replica, job.calls[call], partial(self._pick, deployment))
 
     async def _merged(
-        self, deployment: Deployment, tickets: list[Ticket], job: Job, recording: Recording
+        self, deployment: Deployment, lease: Lease, job: Job, recording: Recording
     ) -> Parts:
         """All calls at once, as far as there are places; a slow reader holds all of them back."""
         parts: asyncio.Queue[Part | None] = asyncio.Queue(MERGED_BATCHES)
 
-        async def run(call: int, ticket: Ticket) -> None:
-            async with aclosing(self._call(deployment, ticket, job, call, recording)) as called:
-                async for part in called:
-                    await parts.put(part)
-            ticket.give_back()
+        async def run(call: int) -> None:
+            async with aclosing(await self._relay(deployment, lease, job, call)) as relay:
+                async for batch in relay:
+                    recording.count(call, batch)
+                    await parts.put(Part(call, batch))
+            lease.give_back(call)
 
         async def run_all() -> None:
             try:
                 async with asyncio.TaskGroup() as group:
-                    for call, ticket in enumerate(tickets):
-                        group.create_task(run(call, ticket))
+                    for call in range(len(job.calls)):
+                        group.create_task(run(call))
             except BaseExceptionGroup as failures:
                 raise failures.exceptions[0] from None
             finally:
@@ -158,11 +159,10 @@ class Gateway:
         outcome: Outcome = "error"
         usage = NOTHING
         try:
-            with admit(deployment.lane, 1, model=name) as lease:
-                await wait_for_turn(
-                    lease.tickets[0], timeout_s=self._waits.queue_timeout_s, model=name
-                )
-                vectors = await relay_embedding(lambda: self._pick(deployment), call)
+            with admit(deployment.lane, 1, name) as lease:
+                await lease.turn(0, self._waits.queue_timeout_s)
+                replica = await self._pick(deployment)
+                vectors = await relay_embedding(replica, call, partial(self._pick, deployment))
             usage = Usage(prompt_tokens=vectors.prompt_tokens)
             outcome = "ok"
             return vectors
@@ -172,8 +172,8 @@ class Gateway:
         finally:
             recording.end(outcome, usage)
 
-    async def _pick(self, deployment: Deployment) -> Replica:
-        return await pick(
+    def _pick(self, deployment: Deployment) -> Awaitable[Replica]:
+        return pick(
             deployment.replicas,
             timeout_s=self._waits.ready_timeout_s,
             model=deployment.model.name,

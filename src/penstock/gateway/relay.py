@@ -1,10 +1,11 @@
 """Replica -> events; another try where nothing has been said yet."""
 
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from typing import Self
 
 from penstock.domain.embedding import EmbeddingCall, Vectors
 from penstock.domain.errors import EngineFailed
+from penstock.domain.event import Event
 from penstock.domain.generation import Generation
 from penstock.engines.base import Batches
 from penstock.fleet.replica import Replica
@@ -16,30 +17,56 @@ TRIES = 2
 Pick = Callable[[], Awaitable[Replica]]
 
 
-async def relay(pick: Pick, call: Generation) -> Batches:
-    """The call's batches of events. Raises EngineFailed, or what `pick` and the engine raise."""
-    for remaining in reversed(range(TRIES)):
-        replica = await pick()
+class Relay:
+    """One call's batches of events. `aclose` it in any case: that is what stops the engine.
+
+    `replica` is where it is tried first. Iterating raises EngineFailed, or what `pick` and the
+    engine raise. A class and not a generator, since this is where every token passes.
+    """
+
+    __slots__ = ("_batches", "_call", "_pick", "_replica", "_said_something", "_tries")
+
+    def __init__(self, replica: Replica, call: Generation, pick: Pick) -> None:
+        self._call = call
+        self._pick = pick
+        self._tries = 0
+        self._said_something = False
+        self._open(replica)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> list[Event]:
+        while True:
+            try:
+                batch = await self._batches.__anext__()
+            except Broken as broken:
+                await self.aclose()
+                if self._said_something or self._tries == TRIES:
+                    raise EngineFailed(f"The engine failed: {broken}.") from None
+                self._open(await self._pick())
+            else:
+                self._said_something = True
+                return batch
+
+    def _open(self, replica: Replica) -> None:
         assert replica.client is not None
-        said_something = False
+        self._tries += 1
         replica.in_flight += 1
-        try:
-            async with aclosing(replica.engine.generate(replica.client, call)) as batches:
-                async for batch in batches:
-                    said_something = True
-                    yield batch
-            return
-        except Broken as broken:
-            if said_something or not remaining:
-                raise EngineFailed(f"The engine failed: {broken}.") from None
-        finally:
-            replica.in_flight -= 1
+        self._replica: Replica | None = replica
+        self._batches: Batches = replica.engine.generate(replica.client, self._call)
+
+    async def aclose(self) -> None:
+        """Stop the engine's work, if any is left, and let go of the replica. Twice is once."""
+        if self._replica is not None:
+            self._replica.in_flight -= 1
+            self._replica = None
+            await self._batches.aclose()
 
 
-async def relay_embedding(pick: Pick, call: EmbeddingCall) -> Vectors:
+async def relay_embedding(replica: Replica, call: EmbeddingCall, pick: Pick) -> Vectors:
     """The call's vectors. Raises EngineFailed, or what `pick` and the engine raise."""
     for remaining in reversed(range(TRIES)):
-        replica = await pick()
         assert replica.client is not None
         replica.in_flight += 1
         try:
@@ -49,4 +76,5 @@ async def relay_embedding(pick: Pick, call: EmbeddingCall) -> Vectors:
                 raise EngineFailed(f"The engine failed: {broken}.") from None
         finally:
             replica.in_flight -= 1
+        replica = await pick()
     raise AssertionError("unreachable")

@@ -6,6 +6,7 @@ batch and not one per event. The peer is untrusted: its head, its pace and its s
 
 import asyncio
 import ssl
+from collections.abc import Awaitable
 from types import TracebackType
 from typing import Self, cast
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ NEVER = float("inf")
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a server listens: a unix socket, or host and port. `base_path` goes before each path."""
+    """Where a server listens: unix socket, or host and port. `base_path` begins each path."""
 
     host: str = "localhost"
     port: int = 80
@@ -149,28 +150,26 @@ class Exchange:
 
     async def __aenter__(self) -> Self:
         client = self._client
-        while client._idle:
-            wire = client._idle.pop()
+        idle = client._idle
+        while True:
+            kept = bool(idle)
+            wire = idle.pop() if kept else await client._connect()
             if wire.lost:
                 continue
+            self._wire = wire
             try:
-                await self._start(wire)
+                await wire.start(self._request)
+                if wire.status:
+                    return self
+                raise Broken(wire.failure or "it gave no answer", answered=wire.answered)
             except Broken as broken:
+                wire.transport.abort()
                 # A kept connection may have been closed by its peer a moment ago.
-                if broken.answered:
+                if broken.answered or not kept:
                     raise
-                continue
-            return self
-        await self._start(await client._connect())
-        return self
-
-    async def _start(self, wire: "_Wire") -> None:
-        self._wire = wire
-        try:
-            await wire.start(self._request)
-        except BaseException:
-            wire.transport.abort()
-            raise
+            except BaseException:
+                wire.transport.abort()
+                raise
 
     async def __aexit__(
         self,
@@ -199,9 +198,9 @@ class Exchange:
         """Whether the whole body has been handed out."""
         return self._wire.complete and not self._wire.batches
 
-    async def next_batch(self) -> bytes | None:
-        """All of the body that has come since the last batch; None after the last. Raises Broken."""
-        return await self._wire.next_batch()
+    def next_batch(self) -> Awaitable[bytes | None]:
+        """All of the body that has come since the last one; None at its end. Raises Broken."""
+        return self._wire.next_batch()
 
     def __aiter__(self) -> Self:
         return self
@@ -227,7 +226,6 @@ class Exchange:
 class _Wire(asyncio.Protocol):
     __slots__ = (
         "_client",
-        "_failure",
         "_head_bytes",
         "_loop",
         "_parser",
@@ -238,6 +236,7 @@ class _Wire(asyncio.Protocol):
         "buffered_bytes",
         "complete",
         "deadline_s",
+        "failure",
         "headers",
         "keep_alive",
         "lost",
@@ -250,8 +249,9 @@ class _Wire(asyncio.Protocol):
     def __init__(self, client: Client) -> None:
         self._client = client
         self._loop = asyncio.get_running_loop()
+        self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
-        self._failure: str | None = None
+        self.failure: str | None = None
         self._paused = False
         self.lost = False
         self.deadline_s = NEVER
@@ -261,8 +261,11 @@ class _Wire(asyncio.Protocol):
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
 
-    async def start(self, request: bytes) -> None:
-        self._parser = httptools.HttpResponseParser(self)
+    def start(self, request: bytes) -> "asyncio.Future[None]":
+        """Send a request. The future is done when the answer's head is there, or the wire broke.
+
+        `_wake` is called for every read, so the head may need more than one: it stays pending.
+        """
         self.headers = {}
         self.status = 0
         self.batches = []
@@ -273,11 +276,8 @@ class _Wire(asyncio.Protocol):
         self.keep_alive = False
         self.deadline_s = self._loop.time() + self._client.first_byte_timeout_s
         self.transport.write(request)
-        while not self.status and not self._failure:
-            self._waiter = self._loop.create_future()
-            await self._waiter
-        if not self.status:
-            raise Broken(self._failure or "", answered=self.answered)
+        self._waiter = self._loop.create_future()
+        return self._waiter
 
     async def next_batch(self) -> bytes | None:
         while True:
@@ -292,18 +292,19 @@ class _Wire(asyncio.Protocol):
                 return batch
             if self.complete:
                 return None
-            if self._failure:
-                raise Broken(self._failure, answered=True)
+            if self.failure:
+                raise Broken(self.failure, answered=True)
             self._waiter = self._loop.create_future()
             await self._waiter
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter = self._waiter
+        if waiter is not None and not waiter.done() and (self.status or self.failure):
+            waiter.set_result(None)
 
     def fail(self, sentence: str) -> None:
-        if not self.complete and self._failure is None:
-            self._failure = sentence
+        if not self.complete and self.failure is None:
+            self.failure = sentence
         self._wake()
 
     # -- the transport calls these ---------------------------------------------------------
@@ -344,7 +345,7 @@ class _Wire(asyncio.Protocol):
 
     def _ends_with_connection(self) -> bool:
         return (
-            self._failure is None
+            self.failure is None
             and b"content-length" not in self.headers
             and b"transfer-encoding" not in self.headers
         )

@@ -33,7 +33,7 @@ from penstock.http.message import (
 log = logging.getLogger(__name__)
 
 SWEEP_INTERVAL_S = 1.0
-PROBE_AFTER_S = 0.5
+PROBE_INTERVAL_S = 0.4
 PIPELINE_DEPTH = 8
 SCREEN_ABOVE_BYTES = 64 * 1024
 NEVER = float("inf")
@@ -80,7 +80,7 @@ class Server:
         """Open the socket. Raises OSError when the address is taken or not ours."""
         loop = asyncio.get_running_loop()
         if socket_path is not None:
-            socket_path.unlink(missing_ok=True)
+            await asyncio.to_thread(socket_path.unlink, missing_ok=True)
             self._listener = await loop.create_unix_server(
                 lambda: Connection(self), str(socket_path), backlog=1024
             )
@@ -145,6 +145,7 @@ class Connection(asyncio.Protocol):
         "_body_bytes",
         "_closing",
         "_half_closed",
+        "_has_head",
         "_head_bytes",
         "_headers",
         "_in_head",
@@ -181,6 +182,7 @@ class Connection(asyncio.Protocol):
         self._half_closed = False
         self._refused = False
         self._in_head = True
+        self._has_head = False
         self._head_bytes = 0
         self._started = False
         self._url = b""
@@ -219,7 +221,10 @@ class Connection(asyncio.Protocol):
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             # We speak nothing but HTTP/1.1: the request stands, the offer to switch is declined.
-            self.parser = httptools.HttpRequestParser(self)
+            framing = self._framing_after_upgrade()
+            self.parser = httptools.HttpRequestParser(_BodyOnly(self) if framing else self)
+            if framing:
+                self.parser.feed_data(b"POST / HTTP/1.1\r\nconnection: close\r\n%b\r\n" % framing)
             if rest := data[upgrade.args[0] :]:
                 self.data_received(rest)
             return
@@ -227,14 +232,14 @@ class Connection(asyncio.Protocol):
             self._refuse(400, f"This is not a well-formed HTTP request: {_cause(error)}.")
             return
         if self._in_head and self._head_bytes > self.server.limits.max_head_bytes:
-            self._refuse(431, "The request's head (request line and headers) is too large.")
+            self._refuse_head()
 
     def eof_received(self) -> bool:
         """A client may close its sending side and still wait for its answer."""
         self._half_closed = True
         if self.task is None and not self._pending:
             return False
-        self.loop.call_later(PROBE_AFTER_S, self._probe)
+        self.loop.call_later(PROBE_INTERVAL_S, self._probe)
         return True
 
     def pause_writing(self) -> None:
@@ -251,8 +256,8 @@ class Connection(asyncio.Protocol):
 
     def on_message_begin(self) -> None:
         self._in_head = True
+        self._has_head = False
         self._started = True
-        self._head_bytes = 0
         self._url = b""
         self._headers = {}
         self._body = []
@@ -264,6 +269,8 @@ class Connection(asyncio.Protocol):
         self._url = self._url + url if self._url else url
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._has_head:
+            return  # a trailer: it changes nothing
         name = name.lower()
         if name == b"authorization" and name in self._headers:
             value = b""  # two credentials: which one is meant is anyone's guess, so neither
@@ -271,10 +278,14 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        self._has_head = True
+        if self._head_bytes > self.server.limits.max_head_bytes and self._head_is_too_large():
+            self._refuse_head()
+            return
         parser = self.parser
         self._method = parser.get_method().decode("latin-1")
         self._version = parser.get_http_version()
-        path, _, query = self._url.decode("latin-1").partition("?")
+        path, _, query = _origin_form(self._url.decode("latin-1")).partition("?")
         self._path, self._query = path, query
         if self.task is None:
             self.deadline_s = self.loop.time() + self.server.limits.body_timeout_s
@@ -289,10 +300,16 @@ class Connection(asyncio.Protocol):
         if expects and not self._refused:
             if expects.lower() != b"100-continue":
                 self._refuse(417, "The only expectation this server meets is 100-continue.")
-            elif self._version != "1.0":
+            elif self._version != "1.0" and self.task is None:
                 self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
+    def on_chunk_header(self) -> None:
+        """What comes next is a chunk, or trailers, which are bounded as a head is."""
+        self._in_head = True
+        self._head_bytes = 0
+
     def on_body(self, body: bytes) -> None:
+        self._in_head = False
         self._body_bytes += len(body)
         if self._body_bytes > self.server.limits.max_body_bytes:
             self._refuse(413, self._too_large())
@@ -300,6 +317,8 @@ class Connection(asyncio.Protocol):
             self._body.append(body)
 
     def on_message_complete(self) -> None:
+        if b"upgrade" in self._headers and self._framing_after_upgrade():
+            return  # llhttp takes the body for the new protocol: `data_received` reads it
         self._in_head = True
         self._started = False
         self._head_bytes = 0
@@ -419,6 +438,22 @@ class Connection(asyncio.Protocol):
         wait_s = limits.head_timeout_s if self._started else limits.idle_timeout_s
         return self.loop.time() + wait_s
 
+    def _framing_after_upgrade(self) -> bytes:
+        """The header that tells how long the body is that follows an offer to upgrade, or b""."""
+        if not self.parser.should_upgrade():
+            return b""
+        if b"transfer-encoding" in self._headers:
+            return b"transfer-encoding: chunked\r\n"
+        length = int(self._headers.get(b"content-length") or b"0")
+        return b"content-length: %d\r\n" % length if length else b""
+
+    def _head_is_too_large(self) -> bool:
+        size = sum(len(name) + len(value) for name, value in self._headers.items())
+        return len(self._url) + size > self.server.limits.max_head_bytes
+
+    def _refuse_head(self) -> None:
+        self._refuse(431, "The request's head (request line and headers) is too large.")
+
     def _too_large(self) -> str:
         return f"The request body is larger than {self.server.limits.max_body_bytes} bytes."
 
@@ -496,6 +531,23 @@ class Connection(asyncio.Protocol):
             self.transport.write(probe)
         elif self._version != "1.0":
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # The first write makes a gone client's system say so; only the next one fails.
+        self.loop.call_later(PROBE_INTERVAL_S, self._probe)
+
+
+class _BodyOnly:
+    """Takes a body whose head has been read already, and nothing behind it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.on_chunk_header = connection.on_chunk_header
+        self.on_body = connection.on_body
+        self.on_message_complete = connection.on_message_complete
+
+
+def _origin_form(url: str) -> str:
+    """`http://host/path`, which a server must understand too, as `/path`."""
+    _, separator, rest = url.partition("://")
+    return "/" + rest.partition("/")[2] if separator and not url.startswith("/") else url
 
 
 def _cause(error: Exception) -> str:

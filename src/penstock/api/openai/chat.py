@@ -1,6 +1,7 @@
 """Chat completions: request -> calls, events -> chunks or one object."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -14,19 +15,23 @@ from penstock.api.openai.wire import (
     AnsweredTool,
     AssistantAnswer,
     AssistantMessage,
+    CalledTool,
     ChatChoice,
     ChatCompletion,
     ChatCompletionRequest,
     ChatLogprob,
     ChatLogprobs,
-    Content,
+    DeveloperMessage,
     NamedTool,
     RefusalPart,
+    SystemMessage,
     TextPart,
     ToolMessage,
     TopLogprob,
+    UserMessage,
 )
 from penstock.api.openai.wire import Message as WireMessage
+from penstock.api.openai.wire import Part as ContentPart
 from penstock.domain.errors import InvalidRequest, UnsupportedParameter
 from penstock.domain.event import (
     Event,
@@ -47,12 +52,18 @@ from penstock.domain.generation import (
     Message,
     MessageToolCall,
     Tool,
+    ToolChoice,
 )
 from penstock.domain.model import Capabilities
-from penstock.domain.usage import Usage, total
+from penstock.domain.usage import total
 from penstock.gateway.pipeline import Job, Part
 
-ROLES = {"developer": "system"}
+ROLES: dict[type[WireMessage], Literal["system", "user", "tool"]] = {
+    SystemMessage: "system",
+    DeveloperMessage: "system",
+    UserMessage: "user",
+    ToolMessage: "tool",
+}
 
 
 # -- request ----------------------------------------------------------------------------------
@@ -61,33 +72,28 @@ ROLES = {"developer": "system"}
 def chat_job(request: ChatCompletionRequest, capabilities: Capabilities) -> Job:
     """One call per choice. Raises InvalidRequest, UnsupportedParameter, ContextLengthExceeded."""
     check_logprobs(request)
-    chat = Chat(
-        messages=tuple(
-            message_of(message, f"messages[{at}]") for at, message in enumerate(request.messages)
-        ),
-        tools=tools_of(request),
-        tool_choice=tool_choice_of(request),
-        parallel_tool_calls=request.parallel_tool_calls is not False,
-        template_arguments=request.chat_template_kwargs,
-        reasoning_effort=reasoning_effort_of(request),
-    )
-    check_length(
-        sum(len(message.content or "") for message in chat.messages),
-        capabilities.context_length,
-        "messages",
-    )
+    messages = tuple([message_of(message, at) for at, message in enumerate(request.messages)])
+    characters = sum([len(message.content or "") for message in messages])
+    check_length(characters, capabilities.context_length, "messages")
     call = Generation(
-        prompt=chat,
+        prompt=Chat(
+            messages=messages,
+            tools=tools_of(request) if request.tools else (),
+            tool_choice=tool_choice_of(request) if request.tool_choice else "auto",
+            parallel_tool_calls=request.parallel_tool_calls is not False,
+            template_arguments=request.chat_template_kwargs,
+            reasoning_effort=reasoning_effort_of(request),
+        ),
         sampling=sampling_of(request),
         max_tokens=request.max_completion_tokens or request.max_tokens,
-        stop=stops_of(request),
+        stop=stops_of(request) if request.stop else (),
         logprobs=(request.top_logprobs or 0) if request.logprobs else None,
         output_format=output_format_of(request.response_format),
         user=request.user,
+        stream=bool(request.stream),
     )
-    return Job(
-        operation="chat", calls=choices_of(call, request.n or 1), prompts=(0,) * (request.n or 1)
-    )
+    choices = request.n or 1
+    return Job(operation="chat", calls=choices_of(call, choices), prompts=(0,) * choices)
 
 
 def choices_of(call: Generation, choices: int) -> list[Generation]:
@@ -106,47 +112,48 @@ def check_logprobs(request: ChatCompletionRequest) -> None:
         )
 
 
-def message_of(message: WireMessage, param: str) -> Message:
-    role = message.__struct_config__.tag
-    content = text_of(message.content, f"{param}.content")
+def message_of(message: WireMessage, at: int) -> Message:
+    """Message number `at`. Raises InvalidRequest, UnsupportedParameter."""
+    content = message.content
+    if not (content is None or isinstance(content, str)):
+        content = text_of(content, f"messages[{at}].content")
     if isinstance(message, AssistantMessage):
-        calls = message.tool_calls and tuple(
-            MessageToolCall(
-                id=call.id, function=FunctionCall(call.function.name, _arguments(call, param))
-            )
-            for call in message.tool_calls
-        )
-        return Message(
-            role="assistant",
-            content=content if content is not None or calls else message.refusal or "",
-            name=message.name,
-            tool_calls=calls or None,
-            reasoning_content=message.reasoning_content,
-        )
+        return assistant_message_of(message, content, at)
     return Message(
-        role=ROLES.get(str(role), role),  # type: ignore[arg-type]
+        role=ROLES[type(message)],
         content=content,
         name=message.name,
         tool_call_id=message.tool_call_id if isinstance(message, ToolMessage) else None,
     )
 
 
-def _arguments(call: object, param: str) -> str:
+def assistant_message_of(message: AssistantMessage, content: str | None, at: int) -> Message:
+    calls = tuple(
+        MessageToolCall(id=call.id, function=FunctionCall(call.function.name, _arguments(call, at)))
+        for call in message.tool_calls or ()
+    )
+    return Message(
+        role="assistant",
+        content=content if content is not None or calls else message.refusal or "",
+        name=message.name,
+        tool_calls=calls or None,
+        reasoning_content=message.reasoning_content,
+    )
+
+
+def _arguments(call: CalledTool, at: int) -> str:
     """Arguments in the history must be JSON: chat templates parse them."""
-    arguments: str = call.function.arguments  # type: ignore[attr-defined]
+    arguments = call.function.arguments or "{}"
     try:
-        msgspec.json.decode(arguments or "{}")
-    except (msgspec.DecodeError, RecursionError):
-        raise InvalidRequest(
-            f"'{param}.tool_calls' has arguments that are not JSON.", param=f"{param}.tool_calls"
-        ) from None
-    return arguments or "{}"
+        msgspec.json.decode(arguments)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        param = f"messages[{at}].tool_calls"
+        raise InvalidRequest(f"'{param}' has arguments that are not JSON.", param=param) from None
+    return arguments
 
 
-def text_of(content: Content | None, param: str) -> str | None:
+def text_of(content: list[ContentPart], param: str) -> str:
     """Text parts are one text. Raises UnsupportedParameter for what is not text."""
-    if content is None or isinstance(content, str):
-        return content
     texts = []
     for at, part in enumerate(content):
         if isinstance(part, TextPart):
@@ -181,7 +188,8 @@ def tools_of(request: ChatCompletionRequest) -> tuple[Tool, ...]:
     return tuple(tools)
 
 
-def tool_choice_of(request: ChatCompletionRequest) -> str | tuple[str]:  # type: ignore[return]
+def tool_choice_of(request: ChatCompletionRequest) -> ToolChoice:
+    """Raises InvalidRequest for a choice among tools that are not there."""
     choice = request.tool_choice
     if isinstance(choice, NamedTool):
         name = choice.function.name
@@ -298,53 +306,53 @@ class ChatFold:
         self._choices[part.call].add(part.events)
 
     def result(self) -> ChatCompletion:
-        usage = {at: Usage.of(choice.finished) for at, choice in enumerate(self._choices)}
         identity = self._identity
+        usage = {call: choice.finished.usage for call, choice in enumerate(self._choices)}
         return ChatCompletion(
             id=identity.id,
             created=identity.created,
             model=identity.model,
             system_fingerprint=identity.system_fingerprint,
             choices=[
-                choice.result(index, self._alternatives, self._ids)
-                for index, choice in enumerate(self._choices)
+                choice.result(call, self._alternatives, self._ids)
+                for call, choice in enumerate(self._choices)
             ],
             usage=usage_object(total(usage, self._prompts)),
         )
 
 
 class _FoldedChoice:
+    __slots__ = ("calls", "finished", "reasoning", "scores", "text")
+
     def __init__(self) -> None:
-        self.texts: list[str] = []
-        self.reasoning: list[str] = []
+        self.text = ""
+        self.reasoning = ""
         self.scores: list[TokenLogprob] | None = None
-        self.calls: dict[int, AnsweredFunction] = {}
+        self.calls: dict[int, AnsweredFunction] | None = None
         self.finished = Finished("stop")
 
     def add(self, events: list[Event]) -> None:
         for event in events:
-            match event:
-                case Text():
-                    self.texts.append(event.text)
-                case ScoredText():
-                    self.texts.append(event.text)
-                    self.scores = [*(self.scores or ()), *event.logprobs]
-                case Reasoning():
-                    self.reasoning.append(event.text)
-                case ToolCall():
-                    call = self.calls.setdefault(event.call, AnsweredFunction("", ""))
-                    call.name += event.name or ""
-                    call.arguments += event.arguments
-                case Finished():
-                    self.finished = event
-                case _:
-                    pass
+            if isinstance(event, Text):
+                self.text += event.text
+            elif isinstance(event, Finished):
+                self.finished = event
+            elif isinstance(event, ScoredText):
+                self.text += event.text
+                self.scores = self.scores or []
+                self.scores.extend(event.logprobs)
+            elif isinstance(event, Reasoning):
+                self.reasoning += event.text
+            elif isinstance(event, ToolCall):
+                self.calls = self.calls or {}
+                call = self.calls.setdefault(event.call, AnsweredFunction("", ""))
+                call.name += event.name or ""
+                call.arguments += event.arguments
 
     def result(self, index: int, alternatives: int | None, ids: IdentityMaker) -> ChatChoice:
-        text = "".join(self.texts)
-        answer = AssistantAnswer(content=text or (None if self.calls else ""))
+        answer = AssistantAnswer(content=self.text or (None if self.calls else ""))
         if self.reasoning:
-            answer.reasoning_content = "".join(self.reasoning)
+            answer.reasoning_content = self.reasoning
         if self.calls:
             answer.tool_calls = [
                 AnsweredTool(f"call_{ids.unique()}", function) for function in self.calls.values()

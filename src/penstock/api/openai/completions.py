@@ -1,6 +1,7 @@
 """Legacy completions: request -> calls, events -> chunks or one object."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -21,7 +22,7 @@ from penstock.domain.event import Event, Finished, Prompt, ScoredText, Text, Tok
 from penstock.domain.generation import Generation, Tokens
 from penstock.domain.generation import Text as TextPrompt
 from penstock.domain.model import Capabilities
-from penstock.domain.usage import Usage, total
+from penstock.domain.usage import total
 from penstock.gateway.pipeline import Job, Part
 
 DEFAULT_MAX_TOKENS = 16
@@ -51,6 +52,7 @@ def completion_job(request: CompletionRequest, capabilities: Capabilities) -> Jo
         echo=bool(request.echo),
         output_format=output_format_of(request.response_format),
         user=request.user,
+        stream=bool(request.stream),
     )
     calls = [
         choice
@@ -81,15 +83,14 @@ def refuse_unsupported(request: CompletionRequest) -> None:
 
 def prompts_of(request: CompletionRequest, capabilities: Capabilities) -> list[TextPrompt | Tokens]:
     """`prompt` as a list: a string, strings, token ids, or lists of token ids."""
-    prompt = request.prompt
-    if isinstance(prompt, str):
-        texts: list[TextPrompt | Tokens] = [TextPrompt(prompt)]
-    elif all(isinstance(item, int) for item in prompt):
-        texts = [Tokens(tuple(prompt))]  # type: ignore[arg-type]
-    elif all(isinstance(item, str) for item in prompt):
-        texts = [TextPrompt(str(item)) for item in prompt]
-    elif all(isinstance(item, list) for item in prompt):
-        texts = [Tokens(tuple(item)) for item in prompt]  # type: ignore[arg-type]
+    given: list[Any] = request.prompt if isinstance(request.prompt, list) else [request.prompt]
+    texts: list[TextPrompt | Tokens]
+    if all(isinstance(item, str) for item in given):
+        texts = [TextPrompt(item) for item in given]
+    elif all(isinstance(item, int) for item in given):
+        texts = [Tokens(tuple(given))]
+    elif all(isinstance(item, list) for item in given):
+        texts = [Tokens(tuple(item)) for item in given]
     else:
         raise InvalidRequest(
             "'prompt' must be a string, strings, token ids or lists of token ids, not a mixture.",
@@ -186,7 +187,7 @@ class CompletionFold:
 
     def result(self) -> Completion:
         identity = self._identity
-        usage = {at: Usage.of(finished) for at, finished in enumerate(self._finished)}
+        usage = {at: finished.usage for at, finished in enumerate(self._finished)}
         return Completion(
             id=identity.id,
             created=identity.created,

@@ -1,6 +1,7 @@
 """Embeddings: request -> call, vectors -> one object."""
 
 import base64
+from typing import Any
 
 from penstock.api.openai.limits import check_length
 from penstock.api.openai.request import check_token_ids
@@ -10,7 +11,7 @@ from penstock.api.openai.wire import (
     EmbeddingRequest,
     EmbeddingUsage,
 )
-from penstock.domain.embedding import EmbeddingCall, Vectors
+from penstock.domain.embedding import EmbeddingCall, Inputs, Vectors
 from penstock.domain.errors import InvalidRequest, UnsupportedParameter
 from penstock.domain.model import Capabilities
 from penstock.engines.vectors import unpack
@@ -26,33 +27,33 @@ def embedding_call(request: EmbeddingRequest, capabilities: Capabilities) -> Emb
     )
 
 
-def inputs_of(
-    request: EmbeddingRequest, capabilities: Capabilities
-) -> tuple[str, ...] | tuple[tuple[int, ...], ...]:
+def inputs_of(request: EmbeddingRequest, capabilities: Capabilities) -> Inputs:
     """`input` as a tuple: a string, strings, token ids, or lists of token ids."""
-    given = request.input
-    if isinstance(given, str):
+    given: list[Any] = request.input if isinstance(request.input, list) else [request.input]
+    if all(isinstance(item, int) for item in given):
         given = [given]
-    elif all(isinstance(item, int) for item in given):
-        given = [given]  # type: ignore[list-item]
     if len(given) > MAX_INPUTS:
         raise InvalidRequest(
             f"'input' has {len(given)} inputs; {MAX_INPUTS} are allowed.", param="input"
         )
     if all(isinstance(item, str) for item in given):
-        for text in given:
-            check_length(len(str(text)), capabilities.max_input_tokens, "input")
-        if not all(given):
-            raise InvalidRequest("'input' must not hold an empty string.", param="input")
-        return tuple(map(str, given))
+        return texts_of(given, capabilities)
     if all(isinstance(item, list) for item in given):
         for ids in given:
-            check_token_ids(ids, capabilities, "input")  # type: ignore[arg-type]
-        return tuple(tuple(ids) for ids in given)  # type: ignore[arg-type]
+            check_token_ids(ids, capabilities, "input")
+        return tuple(map(tuple, given))
     raise InvalidRequest(
         "'input' must be a string, strings, token ids or lists of token ids, not a mixture.",
         param="input",
     )
+
+
+def texts_of(texts: list[str], capabilities: Capabilities) -> tuple[str, ...]:
+    for text in texts:
+        if not text:
+            raise InvalidRequest("'input' must not hold an empty string.", param="input")
+        check_length(len(text), capabilities.max_input_tokens, "input")
+    return tuple(texts)
 
 
 def dimensions_of(request: EmbeddingRequest, capabilities: Capabilities) -> int | None:

@@ -27,4 +27,4 @@ class IdentityMaker:
         return Identity(f"{prefix}-{self.unique()}", int(time.time()), model, fingerprint)
 
     def unique(self) -> str:
-        return f"{self._random}{next(self._count):08x}"
+        return f"{self._random}{next(self._count)}"

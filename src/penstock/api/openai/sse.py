@@ -67,7 +67,7 @@ class ChunkWriter(ABC):
         if not isinstance(last, Finished):
             return b"".join(self.events(part.call, events))
         chunks = self.events(part.call, events[:-1])
-        self._usage[part.call] = Usage.of(last)
+        self._usage[part.call] = last.usage
         self._open_choices -= 1
         choice = self.finish(part.call, last)
         if self._include_usage or self._open_choices:

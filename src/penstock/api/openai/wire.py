@@ -380,11 +380,11 @@ class ModelFacts(msgspec.Struct, kw_only=True):
 
     engine: str
     state: str
-    tasks: list[str] | None
-    context_length: int | None
-    max_input_tokens: int | None
-    embedding_length: int | None
-    attributes: list[str] | None
+    tasks: list[str] | None = None
+    context_length: int | None = None
+    max_input_tokens: int | None = None
+    embedding_length: int | None = None
+    attributes: list[str] | None = None
 
 
 class ModelList(msgspec.Struct, kw_only=True):

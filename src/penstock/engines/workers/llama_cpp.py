@@ -11,7 +11,7 @@ from pathlib import Path
 
 from penstock.engines.workers.parent import end_with_parent
 
-#: llama.cpp's server listens on a unix socket when the host ends in ".sock"; the port must not be 0.
+#: llama.cpp listens on a unix socket when the host ends in ".sock"; the port must not be 0.
 UNUSED_PORT = 1
 
 
