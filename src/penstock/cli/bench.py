@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 import msgspec
+from click.termui import progressbar
 
 from penstock.cli.remote import RemoteServer, connected, first_model, server_flags
 
@@ -66,7 +67,7 @@ async def _bench(
         runs: list[Run] = []
         left = iter(range(requests))
         began_s = time.perf_counter()
-        progress: Any = click.progressbar(
+        progress: Any = progressbar(
             length=requests, label=model, file=click.get_text_stream("stderr")
         )
         with progress as bar:
