@@ -126,6 +126,12 @@ class Wire:
         length = headers.get("content-length")
         return Reply(status, headers, self._file.read(-1 if length is None else int(length)))
 
+    def final(self, *, bodiless: bool = False) -> Reply:
+        """The next answer that is not just a 100 Continue."""
+        while (reply := self.reply(bodiless=bodiless)).status == 100:
+            pass
+        return reply
+
     def chunks(self) -> Iterator[bytes]:
         """The body's chunks as they come; ends early when the peer breaks off."""
         while size := int(self.line() or b"0", 16):
