@@ -1,0 +1,1 @@
+"""How penstock/tiny-draw is made: captions and programs by a grammar, a small network, ONNX."""
