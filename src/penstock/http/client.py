@@ -47,9 +47,10 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def authority(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
         if self.port == (443 if self.tls else 80):
-            return self.host
-        return f"{self.host}:{self.port}"
+            return host
+        return f"{host}:{self.port}"
 
 
 class Broken(Exception):
@@ -223,6 +224,10 @@ class Exchange:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
+class _Unasked(Exception):
+    """Another answer follows the one that was asked for: stops the parser."""
+
+
 class _Wire(asyncio.Protocol):
     __slots__ = (
         "_client",
@@ -326,6 +331,7 @@ class _Wire(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self.fail("it switched protocols unasked")
         except httptools.HttpParserError:
+            self.lost = True
             self.fail("its answer is not HTTP")
         if self._head_bytes > MAX_HEAD_BYTES and not self.status:
             self.fail("the head of its answer is too long")
@@ -351,6 +357,10 @@ class _Wire(asyncio.Protocol):
         )
 
     # -- the parser calls these ------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        if self.status:
+            raise _Unasked
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers[name.lower()] = value
