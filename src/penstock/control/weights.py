@@ -8,6 +8,7 @@ file, which the next attempt goes on with, in this process or in another.
 
 import errno
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -335,6 +336,8 @@ class _Hub:
         from huggingface_hub import constants
 
         constants.HF_HUB_DISABLE_TELEMETRY = True
+        # It tells of every request with its URL, and those of a CDN are secrets for an hour.
+        logging.getLogger("httpx2").setLevel(logging.WARNING)
         self.endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/") or constants.ENDPOINT
         self.answered = False
 
@@ -377,7 +380,7 @@ class _Hub:
                     return f"the hub answered {answer.status_code}"
                 hf_raise_for_status(answer)
                 return _take_body(answer, file, part, progress)
-        except httpx2.TransportError as error:
+        except httpx2.RequestError as error:
             return f"the connection failed ({_kind(error)})"
 
 
@@ -431,13 +434,13 @@ def _as_sentences(reference: HubReference) -> Iterator[None]:
         raise
     except errors.OfflineModeIsEnabled:
         raise _Unreachable("HF_HUB_OFFLINE is set") from None
-    except httpx2.TransportError as error:
+    except httpx2.RequestError as error:
         raise _Unreachable(f"The hub cannot be reached ({_kind(error)})") from None
     except errors.HfHubHTTPError as error:
         raise _refusal(error, reference) from None
     except OSError as error:
         raise FetchError(_disk_sentence(error)) from None
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, httpx2.InvalidURL):
         raise FetchError(
             "What answered is not a model hub, or not one that Penstock understands. Check "
             "HF_ENDPOINT."

@@ -161,7 +161,12 @@ class GgufMetadata(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MemoryEstimate(msgspec.Struct, frozen=True, kw_only=True):
-    """Bytes of resident memory that a replica is expected to take."""
+    """Bytes that a replica cannot do without, at the most.
+
+    A tool that shows resident memory may show the weights twice: llama.cpp repacks some kinds
+    (Q4_0, Q4_K, …) into memory of its own, and what was mapped is then given back when it is
+    needed elsewhere.
+    """
 
     weights_bytes: int
     kv_cache_bytes: int
@@ -190,7 +195,7 @@ def estimate_memory(
 
     `context_tokens` is the pool that all `parallel` slots share, in tokens.
 
-        weights  = size of the file(s): they are mapped, and all of them get used
+        weights  = size of the file(s), mapped or repacked
         kv_cache = 2 (F16) × (key_length + value_length) × Σ over layers of head_count_kv
                    × context_tokens; 0 for encoders
         overhead = ENGINE_BYTES + vocabulary × VOCABULARY_BYTES + parallel × SLOT_BYTES + work

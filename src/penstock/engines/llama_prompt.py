@@ -14,12 +14,22 @@ from penstock.domain.event import Alternative, Prompt, TokenLogprob
 from penstock.engines.chunks import error_message
 from penstock.http.client import Client
 
+REPLACEMENT = "\ufffd"
+
 
 class Piece(msgspec.Struct, frozen=True):
     """A token and its bytes, where known."""
 
     id: int
     data: bytes | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether it ends where a character ends, and begins where one begins."""
+        try:
+            return self.data is not None and bool(self.data.decode())
+        except UnicodeDecodeError:
+            return False
 
 
 class _Tokens(msgspec.Struct):
@@ -72,6 +82,21 @@ async def detokenize(client: Client, ids: list[int]) -> str:
     return str(answer.content)
 
 
+async def pieces_of(client: Client, ids: list[int]) -> list[Piece]:
+    """The tokens' bytes: by tokenising their text again where that gives the same ids.
+
+    Else one by one, where a token that ends inside a character keeps no bytes to show.
+    """
+    again = await tokenize(client, await detokenize(client, ids))
+    if [piece.id for piece in again] == ids:
+        return again
+    texts = [await detokenize(client, [token]) for token in ids]
+    return [
+        Piece(token, None if REPLACEMENT in text else text.encode())
+        for token, text in zip(ids, texts, strict=True)
+    ]
+
+
 async def score_prompt(
     client: Client,
     pieces: list[Piece],
@@ -94,46 +119,56 @@ async def score_prompt(
         return Prompt(text)
     if not ids:
         return Prompt(text, ())
-    first = pieces[0]
-    first_bytes = first.data
-    if first_bytes is None:
-        first_bytes = (await detokenize(client, ids[:1])).encode()
-    scored = await _scores(client, [*hidden, ids[0]], ids[1:], alternatives, vocabulary_size)
+    if pieces[0].data is None:
+        pieces = await pieces_of(client, ids)
+    first_bytes = pieces[0].data or b""
     entries = [TokenLogprob(_text(first_bytes), None, first_bytes)]
-    entries += [_entry(score, alternatives) for score in scored]
+    before = [*hidden, ids[0]]
+    for run in runs_of(pieces[1:]):
+        if run[0].whole:
+            scores = await _scores(client, before, run, alternatives, vocabulary_size)
+        else:
+            scores = [await _score_of_cut_token(client, before, run[0], vocabulary_size)]
+        entries += [_entry(score, alternatives) for score in scores]
+        before += [piece.id for piece in run]
     return Prompt(text, tuple(entries))
 
 
+def runs_of(pieces: list[Piece]) -> list[list[Piece]]:
+    """Whole tokens together, as many as follow each other; each cut token by itself."""
+    runs: list[list[Piece]] = []
+    for piece in pieces:
+        if runs and piece.whole and runs[-1][0].whole:
+            runs[-1].append(piece)
+        else:
+            runs.append([piece])
+    return runs
+
+
 async def _scores(
-    client: Client, before: list[int], ids: list[int], alternatives: int, vocabulary_size: int
+    client: Client,
+    before: list[int],
+    run: list[Piece],
+    alternatives: int,
+    vocabulary_size: int,
 ) -> list[_Scored]:
-    if not ids:
-        return []
-    grammar = "root ::= " + " ".join(f"<[{token}]>" for token in ids)
     body = {
         "prompt": before,
-        "n_predict": len(ids),
-        "grammar": grammar,
+        "n_predict": len(run),
+        "grammar": "root ::= " + " ".join(f"<[{piece.id}]>" for piece in run),
         "n_probs": max(1, alternatives),
         "temperature": 0,
         "cache_prompt": True,
     }
     answer: _Completion = await _ask(client, "/completion", body, _Completion)
-    found = iter(answer.completion_probabilities)
-    upcoming = next(found, None)
-    scores = []
-    for at, token in enumerate(ids):
-        if upcoming is not None and upcoming.id == token:
-            scores.append(upcoming)
-            upcoming = next(found, None)
-        else:
-            prefix = [*before, *ids[:at]]
-            scores.append(await _score_of_cut_token(client, prefix, token, vocabulary_size))
+    scores = answer.completion_probabilities
+    if [score.id for score in scores] != [piece.id for piece in run]:
+        raise EngineFailed("The engine left out log-probabilities of the prompt.")
     return scores
 
 
 async def _score_of_cut_token(
-    client: Client, prefix: list[int], token: int, vocabulary_size: int
+    client: Client, before: list[int], piece: Piece, vocabulary_size: int
 ) -> _Scored:
     """A token that ends inside a character is not reported; read it off as an alternative.
 
@@ -141,17 +176,19 @@ async def _score_of_cut_token(
     """
     whole = (await tokenize(client, "a"))[0].id
     body = {
-        "prompt": prefix,
+        "prompt": before,
         "n_predict": 1,
         "grammar": f"root ::= <[{whole}]>",
         "n_probs": vocabulary_size,
         "temperature": 0,
+        "cache_prompt": True,
     }
     answer: _Completion = await _ask(client, "/completion", body, _Completion)
     for entry in answer.completion_probabilities:
         for top in entry.top_logprobs:
-            if top.id == token:
-                return _Scored(top.id, top.token, top.logprob, top.bytes, entry.top_logprobs[:20])
+            if top.id == piece.id:
+                data = list(piece.data) if piece.data else top.bytes
+                return _Scored(top.id, top.token, top.logprob, data, entry.top_logprobs[:20])
     raise EngineFailed("The engine gave no log-probability for a token of the prompt.")
 
 

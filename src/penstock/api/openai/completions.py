@@ -217,13 +217,18 @@ def legacy_logprobs(
     offsets = []
     for score in scores:
         offsets.append(offset)
-        offset += len(score.token)
+        offset += characters_begun(score.data)
     return LegacyLogprobs(
         tokens=[score.token for score in scores],
         token_logprobs=[score.logprob for score in scores],
         top_logprobs=[_top(score, alternatives) for score in scores] if alternatives else None,
         text_offset=offsets,
     )
+
+
+def characters_begun(data: bytes) -> int:
+    """How many characters begin in some UTF-8: a token may end in the middle of one."""
+    return sum((byte & 0xC0) != 0x80 for byte in data)
 
 
 def _top(score: TokenLogprob, alternatives: int) -> dict[str, float] | None:
