@@ -22,11 +22,10 @@ from typing import Any
 import processes
 import report
 from load import Row, run_load
-from native import NoCompiler
 from options import between
-from processes import Child, DidNotStart, say
+from processes import Child, say
 from report import Spread
-from targets import KEY, Unavailable, start_penstock
+from targets import KEY, start_penstock
 
 WORKER = "penstock.engines.workers.onnx"
 MODEL = "penstock/tiny-embed"
@@ -59,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("stopped; nothing is left running")
         return 130
-    except (NoCompiler, DidNotStart, Unavailable, RuntimeError) as error:
+    except RuntimeError as error:
         say(str(error))
         return 1
     result = {
@@ -174,6 +173,7 @@ def measure(service: Service, model: str, some: list[str], options: argparse.Nam
         warm=options.warm,
         pids=[service.engine_pid, service.gateway.pid],
     )
+    service.gateway.check()
     if row["errors"] or not row["ok"]:
         raise RuntimeError(f"{service.name} failed: {row.get('first_error', 'no answer')}")
     engine, gateway = row.pop("cpu_s")

@@ -23,11 +23,10 @@ import processes
 import report
 from first_token import MODEL
 from load import Row, run_load
-from native import NoCompiler
 from options import among, between
-from processes import Child, DidNotStart, say
+from processes import Child, say
 from report import Spread
-from targets import KEY, Unavailable, start_penstock
+from targets import KEY, start_penstock
 
 WORKER = "penstock.engines.workers.llama_cpp"
 STREAMS = ("1", "16")
@@ -86,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("stopped; nothing is left running")
         return 130
-    except (NoCompiler, DidNotStart, Unavailable, RuntimeError) as error:
+    except RuntimeError as error:
         say(str(error))
         return 1
     result = {
@@ -175,6 +174,7 @@ def measure(service: Service, side: Side, streams: int, requests: int, tokens: i
         pids=pids,
     )
     waited = processes.runnable_seconds(pids) - waited
+    service.gateway.check()
     if row["errors"] or row["ok"] != requests:
         raise RuntimeError(f"{side.name} failed: {row.get('first_error', 'it took too long')}")
     engine, gateway = (seconds * 1e6 / row["tokens"] for seconds in row.pop("cpu_s"))

@@ -29,6 +29,10 @@ class DidNotStart(RuntimeError):
     """A process ended, or said nothing in time, instead of becoming ready."""
 
 
+class Died(RuntimeError):
+    """A process ended while it was measured."""
+
+
 @dataclass(frozen=True)
 class Child:
     """One process that we started, and the file that holds what it printed."""
@@ -44,6 +48,11 @@ class Child:
     def pids(self) -> list[int]:
         """The process and all its descendants."""
         return list(_family(self.pid))
+
+    def check(self) -> None:
+        """Raises Died. Without it a dead server would look like one that answers wrongly."""
+        if (code := self.process.poll()) is not None:
+            raise Died(f"{self.name} ended with {code} while it was measured:\n{self.last_words()}")
 
     def last_words(self, lines: int = 12) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

@@ -21,9 +21,8 @@ import first_token
 import processes
 import report
 from load import SCENARIOS, Row, run_load
-from native import NoCompiler
 from options import among, between
-from processes import DidNotStart, say
+from processes import say
 from targets import KEY, TARGETS, Bench, Target, Unavailable, open_bench
 
 FIRST_TOKEN = "first-token"
@@ -39,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         say("stopped; nothing is left running")
         return 130
-    except (NoCompiler, DidNotStart, Unavailable, RuntimeError) as error:
+    except RuntimeError as error:
         say(str(error))
         return 1
     print(json.dumps(report.plain(result), indent=1) if options.json else render(result))
@@ -151,6 +150,8 @@ def measure(bench: Bench, target: Target, scenario: str, seconds: float, warm: f
         pids=pids,
         cpu=bench.load_cpu,
     )
+    bench.mock.check()
+    target.child.check()
     memory = round(processes.memory_mb(pids), 1)
     return row | {"scenario": scenario, "target": target.name, "memory_mb": memory}
 
