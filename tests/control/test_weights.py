@@ -418,6 +418,12 @@ def test_not_a_hub(world: World) -> None:
         assert QWEN in refusal(world, hub)
 
 
+@pytest.mark.parametrize("endpoint", ["nonsense", "http://[bad", "http://127.0.0.1:1", "ftp://h"])
+def test_an_endpoint_that_is_none(world: World, endpoint: str) -> None:
+    message = refusal(world, Hub(endpoint, world.served))
+    assert "HF_ENDPOINT" in message
+
+
 def test_offline(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     from huggingface_hub import constants
 
