@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 MAX_INFLATED_BYTES = 32 * 1024 * 1024
 
-_PATH = re.compile(r" - at `(?P<path>.*)`$", re.DOTALL)
+_PATH = re.compile(r" - at (?:`key` in )?`(?P<path>.*)`$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>.*?)`", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(?P<field>.*?)`", re.DOTALL)
 GZIP = 16 + zlib.MAX_WBITS

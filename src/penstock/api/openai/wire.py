@@ -37,14 +37,14 @@ IGNORED = {
 class Tolerated(msgspec.Struct, kw_only=True):
     """The fields of `IGNORED`."""
 
-    metadata: Raw | None = None
-    store: Raw | None = None
-    service_tier: Raw | None = None
-    safety_identifier: Raw | None = None
-    prompt_cache_key: Raw | None = None
-    prompt_cache_retention: Raw | None = None
-    verbosity: Raw | None = None
-    webhook: Raw | None = None
+    metadata: Any = None
+    store: Any = None
+    service_tier: Any = None
+    safety_identifier: Any = None
+    prompt_cache_key: Any = None
+    prompt_cache_retention: Any = None
+    verbosity: Any = None
+    webhook: Any = None
 
 
 class StreamOptions(msgspec.Struct, kw_only=True):
