@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from penstock.domain.event import Event, ScoredText, Text
+from penstock.domain.event import Event, Finished, ScoredText, Text
 from penstock.engines.chunks import ChunkReader
 from penstock.engines.sse import EventSplitter
 from penstock.engines.stop import StopScanner
@@ -52,10 +52,13 @@ class Answer:
         events = self._feed(self._splitter.end())
         if self._finished:
             return events
-        if self._scanner is not None:
-            events += self._scanner.flush()
         self._finished = True
-        return [*events, self._chunks.finished()]
+        end = self._chunks.finished()
+        if self._scanner is None:
+            return [*events, end]
+        if self._scanner.matched:
+            end = Finished("stop", end.usage)  # the engine did not know of it and went on
+        return [*events, *self._scanner.flush(), end]
 
     def _scan(self, scanner: StopScanner, events: list[Event]) -> list[Event]:
         """What surely comes before any stop.
