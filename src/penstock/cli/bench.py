@@ -3,6 +3,7 @@
 import asyncio
 import json
 import statistics
+import sys
 import time
 from contextlib import aclosing
 from typing import Any
@@ -67,9 +68,7 @@ async def _bench(
         runs: list[Run] = []
         left = iter(range(requests))
         began_s = time.perf_counter()
-        progress: Any = progressbar(
-            length=requests, label=model, file=click.get_text_stream("stderr")
-        )
+        progress: Any = progressbar(length=requests, label=model, file=sys.stderr)
         with progress as bar:
 
             async def work() -> None:
