@@ -51,14 +51,13 @@ def main() -> None:
 
 def distil(teacher: Teacher, families: int, recipe: Recipe, cache: Path | None) -> Student:
     tok = tokenizer()
-    vocabulary = sorted(tok.get_vocab(), key=lambda token: tok.token_to_id(token))
+    numbers: dict[str, int] = tok.get_vocab()
+    vocabulary = sorted(numbers, key=numbers.__getitem__)
     tokens = remembered(
         cache, "tokens", lambda: teacher.encode([[i] for i in range(len(vocabulary))])
     )
     bags = BagMaker(Words.sort(vocabulary, tokens), seed=0).families(families)
-    targets = remembered(
-        cache, f"bags-{families}", lambda: teacher.encode(bags, fast=True)
-    )
+    targets = remembered(cache, f"bags-{families}", lambda: teacher.encode(bags, fast=True))
     development = Pairs.read("development")
     wanted = encoder(teacher)
 

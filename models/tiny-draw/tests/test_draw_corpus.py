@@ -16,10 +16,27 @@ from tiny_draw.scenes import Group, Said, Scene, kept_apart
 
 # A word for every slot of a form, each its own token.
 WORDS = {
-    "a": "cat", "b": "dog", "c": "cow", "s": "fish", "noun": "horse", "colour": "red",
-    "accent": "blue", "size": "big", "part": "roof", "garment": "shirt", "r": "behind",
-    "q": "above", "b0": "the pig", "clause": "bird", "at": "left", "to": "right", "side": "left",
-    "p": "forest", "place": "desert", "l": "night", "noise": "wombat",
+    "a": "cat",
+    "b": "dog",
+    "c": "cow",
+    "s": "fish",
+    "noun": "horse",
+    "colour": "red",
+    "accent": "blue",
+    "size": "big",
+    "part": "roof",
+    "garment": "shirt",
+    "r": "behind",
+    "q": "above",
+    "b0": "the pig",
+    "clause": "bird",
+    "at": "left",
+    "to": "right",
+    "side": "left",
+    "p": "forest",
+    "place": "desert",
+    "l": "night",
+    "noise": "wombat",
 }
 
 

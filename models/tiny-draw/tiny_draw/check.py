@@ -107,5 +107,3 @@ def _at(spot: str, unit: Unit) -> bool:
         "middle": 0.3 < unit.x < 0.7,
     }
     return all(tests[word] for word in spot.split())
-
-

@@ -7,11 +7,12 @@ from random import Random
 from penstock_tiny_models.draw import program
 from penstock_tiny_models.draw.lexicon import tokens_of
 from penstock_tiny_models.draw.program import Noun, Picture
+from penstock_tiny_models.draw.things import THINGS
 
 from tiny_draw.check import faults
 from tiny_draw.layout import picture_of
 from tiny_draw.phrasing import Phrasing
-from tiny_draw.scenes import THINGS, Group, Said, Scene, SceneMaker
+from tiny_draw.scenes import Group, Said, Scene, SceneMaker
 
 NUMBERS = {token: number for number, token in enumerate(program.TOKENS)}
 

@@ -56,5 +56,3 @@ def table(folder: Path, count: int = 1000) -> str:
     size = sum(file.stat().st_size for file in folder.iterdir()) / 1e6
     lines += ["", f"Directory: {size:.2f} MB."]
     return "\n".join(lines)
-
-

@@ -221,9 +221,7 @@ def _put(
 ) -> None:
     """Next to its anchor in the direction of the relation, pushed on past what is there."""
     base = cells[anchor]
-    column, row, depth = (
-        (rng.choice((-1.0, 1.0)), 0, 0.0) if kind == "beside" else _STEP[kind]
-    )
+    column, row, depth = (rng.choice((-1.0, 1.0)), 0, 0.0) if kind == "beside" else _STEP[kind]
     taken = {(cells[i].column, cells[i].row, cells[i].depth) for i in placed}
     cell = Cell(base.column + column, base.row + row, base.depth + depth)
     while (cell.column, cell.row, cell.depth) in taken:

@@ -6,6 +6,7 @@ written by one vector), so that writing what was read is easy; a second vector s
 two a token is in.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -80,7 +81,7 @@ class Network(nn.Module):
         self.last = nn.LayerNorm(shape.width)
 
     def forward(self, ids: Tensor, parts: Tensor, mask: Tensor) -> Tensor:
-        """Logits of the token after each one; mask [batch, 1, tokens, tokens] says who sees whom."""
+        """Logits of the token after each one; mask [batch, 1, tokens, tokens]: who sees whom."""
         x = self._embedded(ids, parts)
         positions = torch.arange(ids.shape[1])
         for block in self.blocks:
@@ -103,7 +104,8 @@ class Network(nn.Module):
 
     def _embedded(self, ids: Tensor, parts: Tensor) -> Tensor:
         embedded: Tensor = self.tokens(ids) + self.parts(parts)
-        return embedded * self.shape.width**0.5
+        return embedded * math.sqrt(self.shape.width)
 
     def _logits(self, x: Tensor) -> Tensor:
-        return functional.linear(self.last(x), self.tokens.weight)
+        logits: Tensor = functional.linear(self.last(x), self.tokens.weight)
+        return logits

@@ -427,8 +427,9 @@ class Phrasing:
         elif scene.place and light and self.rng.random() < 0.3:
             place, _ = self._place(scene.place)
             prefix = self.rng.choice([w for w in LIGHTS[scene.light].split("|") if " " not in w])
-            return self._form("around", s=text, p=f"in a {prefix} {place}",
-                              place=f"a {prefix} {place}")
+            return self._form(
+                "around", s=text, p=f"in a {prefix} {place}", place=f"a {prefix} {place}"
+            )
         elif scene.place:
             word, phrase = self._place(scene.place)
             if _in_the_air(scene) and self.rng.random() < 0.4:
@@ -471,9 +472,9 @@ class Phrasing:
 
     def _joined(self, text: str, said: Said, joint: str, other: Said) -> str:
         kind = joint
-        if joint == "ride" and rides_when_on(said.noun.thing, other.noun.thing):
-            if self.rng.random() < 0.25:
-                kind = "on"
+        on_is_riding = joint == "ride" and rides_when_on(said.noun.thing, other.noun.thing)
+        if on_is_riding and self.rng.random() < 0.25:
+            kind = "on"
         return self._form(kind, a=text, b=self.noun(other))
 
     def _clause(self, joint: str, other: Said) -> str:
@@ -487,8 +488,9 @@ class Phrasing:
         size = "" if noun.size == "medium" else self._size(noun.size)
         text = self._word(said)
         if noun.accent != NATURAL:
-            text = self._form("accent", noun=text, accent=self._colour(noun.accent),
-                              part=THINGS[noun.thing].part)
+            text = self._form(
+                "accent", noun=text, accent=self._colour(noun.accent), part=THINGS[noun.thing].part
+            )
         if colour and size and noun.accent == NATURAL:
             text = self._form("size and colour", noun=text, size=size, colour=colour)
         elif colour and noun.thing in FOLK and not size and self.rng.random() < 0.5:
@@ -521,7 +523,10 @@ class Phrasing:
         return {"gray": self.rng.choice(("gray", "grey")), "gold": "golden"}.get(colour, colour)
 
     def _size(self, size: str) -> str:
-        words = {"tiny": ("tiny",), "small": ("small", "little"), "big": ("big", "large"),
-                 "huge": ("huge", "giant", "enormous")}
+        words = {
+            "tiny": ("tiny",),
+            "small": ("small", "little"),
+            "big": ("big", "large"),
+            "huge": ("huge", "giant", "enormous"),
+        }
         return self.rng.choice(words[size])
-

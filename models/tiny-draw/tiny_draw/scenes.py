@@ -15,8 +15,17 @@ PLAIN_SHAPES = {thing.name for thing in SHAPES}
 BEASTS = [thing.name for thing in ANIMALS]
 FOLK = [thing.name for thing in PEOPLE]
 LIVING = {*BEASTS, *FOLK}
-SPOTS = ("left", "right", "top", "bottom", "middle", "top left", "top right", "bottom left",
-         "bottom right")
+SPOTS = (
+    "left",
+    "right",
+    "top",
+    "bottom",
+    "middle",
+    "top left",
+    "top right",
+    "bottom left",
+    "bottom right",
+)
 ORDERED = ("left-of", "right-of", "above", "below", "behind", "front", "beside")
 SKY_ONLY = ("sun", "moon", "cloud", "rainbow", "planet", "star")
 
@@ -121,10 +130,9 @@ class SceneMaker:
                 scene = replace(scene, place="plain", colour=rng.choice(tuple(COLOURS)))
             else:
                 scene = replace(scene, place=rng.choice(_PLACES))
-        if scene.place not in ("plain", "space", "moonscape", "underwater"):
-            if rng.random() < 0.25:
-                scene = replace(scene, light=rng.choice(("sunset", "night", "night", "rain",
-                                                         "snowfall", "day")))
+        lit = scene.place not in ("plain", "space", "moonscape", "underwater")
+        if lit and rng.random() < 0.25:
+            scene = replace(scene, light=rng.choice(_LIGHTS))
         return scene
 
     def _landscape(self) -> Scene:
@@ -143,8 +151,15 @@ class SceneMaker:
         )[0]
         if kind == "two":
             first, second = self.rng.choice(
-                (("hold", "ride"), ("wear", "ride"), ("wear", "hold"), ("hold", "on"),
-                 ("wear", "in"), ("wear", "on"), ("wear", "wear"))
+                (
+                    ("hold", "ride"),
+                    ("wear", "ride"),
+                    ("wear", "hold"),
+                    ("hold", "on"),
+                    ("wear", "in"),
+                    ("wear", "on"),
+                    ("wear", "wear"),
+                )
             )
             return self._with_two(first, second)
         actor = self._actor(kind)
@@ -182,9 +197,7 @@ class SceneMaker:
 
     def _said(self, thing: str, crowd: float = 0.22) -> Said:
         rng = self.rng
-        size = rng.choices(
-            ("medium", "tiny", "small", "big", "huge"), (74, 4, 8, 9, 5)
-        )[0]
+        size = rng.choices(("medium", "tiny", "small", "big", "huge"), (74, 4, 8, 9, 5))[0]
         colour = self._colour(thing) if rng.random() < 0.4 else NATURAL
         accent = NATURAL
         if THINGS[thing].part and rng.random() < 0.2:
@@ -202,8 +215,27 @@ class SceneMaker:
 
 
 _ALL = tuple(THINGS)
-_PLACES = ("meadow", "garden", "forest", "desert", "beach", "sea", "underwater", "mars", "mars",
-           "moonscape", "space", "city", "road", "room", "snow", "mountains", "sky", "stage")
+_LIGHTS = ("sunset", "night", "night", "rain", "snowfall", "day")
+_PLACES = (
+    "meadow",
+    "garden",
+    "forest",
+    "desert",
+    "beach",
+    "sea",
+    "underwater",
+    "mars",
+    "mars",
+    "moonscape",
+    "space",
+    "city",
+    "road",
+    "room",
+    "snow",
+    "mountains",
+    "sky",
+    "stage",
+)
 _BEAST_NAMES = {thing.name for thing in ANIMALS}
 _MOUNTS_BY_ON = {
     thing.name

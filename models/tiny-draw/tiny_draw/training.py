@@ -22,7 +22,11 @@ POOL = 16  # batches whose examples are sorted by length together
 
 @dataclass(frozen=True)
 class Course:
+    """`steps`, or fewer when `minutes` are over first: the learning rate falls to its end by
+    whichever is nearer."""
+
     steps: int = 2600
+    minutes: float = 110.0
     batch: int = 128
     muon_rate: float = 0.02
     adam_rate: float = 3e-3
@@ -75,7 +79,7 @@ class Muon(torch.optim.Optimizer):
 
 def _orthogonal(matrix: Tensor) -> Tensor:
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrix / (matrix.norm() + 1e-7)
+    x: Tensor = matrix / (matrix.norm() + 1e-7)
     tall = x.shape[0] > x.shape[1]
     x = x.T if tall else x
     for _ in range(5):
@@ -107,9 +111,11 @@ def train(course: Course, report: Callable[[str, Network], None]) -> Network:
     start = time.monotonic()
     mean = 0.0
     for number, batch in enumerate(batches(Corpus(course.seed), course.batch)):
-        if number == course.steps:
+        spent = time.monotonic() - start
+        done = max(number / course.steps, spent / 60 / course.minutes)
+        if done >= 1:
             break
-        _set_rates(optimisers, rates, number / course.steps, number)
+        _set_rates(optimisers, rates, done, number)
         loss = _loss(network, batch)
         for optimiser in optimisers:
             optimiser.zero_grad()
@@ -118,8 +124,7 @@ def train(course: Course, report: Callable[[str, Network], None]) -> Network:
         for optimiser in optimisers:
             optimiser.step()
         mean = loss.item() if number == 0 else mean * 0.98 + loss.item() * 0.02
-        if (number + 1) % 250 == 0:
-            spent = time.monotonic() - start
+        if (number + 1) % 100 == 0:
             report(f"step {number + 1} loss {mean:.4f} {spent:.0f} s", network)
     return network
 

@@ -21,7 +21,8 @@ class Student:
 
     def encode(self, texts: Sequence[Sequence[int]]) -> Vectors:
         sums = np.stack([self.vectors[np.array(text, np.int64)].sum(0) for text in texts])
-        return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
+        unit: Vectors = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
+        return unit
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,7 @@ def _mismatch(sums: torch.Tensor, targets: torch.Tensor, family_share: float) ->
     family = torch.arange(len(sums)) // FAMILY
     same = (family[:, None] == family[None, :]) & ~torch.eye(len(sums), dtype=torch.bool)
     strangers = family[:, None] != family[None, :]
-    return 100 * (
-        family_share * error[same].mean() + (1 - family_share) * error[strangers].mean()
-    )
+    return 100 * (family_share * error[same].mean() + (1 - family_share) * error[strangers].mean())
 
 
 def _folded(vectors: torch.Tensor, log_weights: torch.Tensor) -> Student:

@@ -1,4 +1,5 @@
 import pytest
+
 from penstock_tiny_models import NAMES, path
 
 

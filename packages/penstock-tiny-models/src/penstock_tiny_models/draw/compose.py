@@ -23,6 +23,8 @@ from penstock_tiny_models.draw.sprites import SPRITES, Look, Spot
 from penstock_tiny_models.draw.things import THINGS
 
 _AIRY = ("space", "sky", "underwater", "sea")
+HIDDEN_SHARE = 0.38  # of whoever sits in a vessel
+LOWEST_FLIGHT = 0.7  # what stands higher on the page than this touches no ground
 _WORN_AT = ("head", "eyes", "neck")
 
 
@@ -85,18 +87,31 @@ class Composer:
         base = _base_of(unit)
         noun = base[1] if base else unit.noun
         thing = THINGS[noun.thing]
-        if thing.home in ("page", "sky") or self.place in _AIRY:
+        flies = thing.home in ("page", "sky") or unit.y < LOWEST_FLIGHT
+        if flies or self.place in _AIRY:
             return
         half = thing.width * size_of(noun) * 0.46
         pen.ellipse(0, 0.01, half, half * 0.13, (20, 20, 40), edge=False, alpha=60)
 
     def _waves(self, x: float, y: float, scale: float) -> None:
         for dx, dy, half in ((-0.3, 0.0, 0.55), (0.35, -0.02, 0.5), (0.0, -0.06, 0.7)):
-            self.page.ellipse(x + dx * scale, y + dy * scale, half * scale, 0.05 * scale,
-                              (70, 146, 212), edge=False, alpha=235)
-            self.page.line([(x + (dx - half * 0.6) * scale, y + (dy + 0.02) * scale),
-                            (x + (dx + half * 0.6) * scale, y + (dy + 0.02) * scale)],
-                           0.008 * scale, (190, 226, 250))
+            self.page.ellipse(
+                x + dx * scale,
+                y + dy * scale,
+                half * scale,
+                0.05 * scale,
+                (70, 146, 212),
+                edge=False,
+                alpha=235,
+            )
+            self.page.line(
+                [
+                    (x + (dx - half * 0.6) * scale, y + (dy + 0.02) * scale),
+                    (x + (dx + half * 0.6) * scale, y + (dy + 0.02) * scale),
+                ],
+                0.008 * scale,
+                (190, 226, 250),
+            )
 
     # One unit: a noun, alone or upon another
 
@@ -116,20 +131,22 @@ class Composer:
     def _inside(self, pen: Pen, unit: Unit, vessel: Noun) -> None:
         """The vessel is drawn last and hides what is below its rim."""
         size = size_of(vessel)
-        spot = SPRITES[vessel.thing].spot("inside") or Spot(0, 0.4)
-        actor = SPRITES[unit.noun.thing]
-        hip = actor.spot("hip") or Spot(0, 0.1)
-        actor_size = min(size_upon(unit.noun, vessel), spot.size * size)
+        rim = SPRITES[vessel.thing].spot("inside") or Spot(0, 0.5)
+        actor_size = min(size_upon(unit.noun, vessel), rim.size * size)
+        sunk = HIDDEN_SHARE * THINGS[unit.noun.thing].height * actor_size
         for x in self._abreast(unit, actor_size):
-            place = pen.at(spot.x * size + x, spot.y * size - hip.y * actor_size * 0.8)
-            self._actor(place, unit, actor_size)
+            self._actor(pen.at(rim.x * size + x, rim.y * size - sunk), unit, actor_size)
         self._draw(pen.at(0, 0, size), vessel, carrying=True)
 
     def _riding(self, pen: Pen, unit: Unit, mount: Noun) -> None:
         size, actor_size = size_of(mount), size_upon(unit.noun, mount)
         self._draw(pen.at(0, 0, size), mount, carrying=True)
-        spots = SPRITES[mount.thing]
-        seat = spots.spot("seat") or spots.spot("top") or Spot(0, 0.8 * THINGS[mount.thing].height)
+        seat = SPRITES[mount.thing].spot("seat")
+        if seat is None:  # ridden standing, as a skateboard is
+            top = SPRITES[mount.thing].spot("top") or Spot(0, THINGS[mount.thing].height)
+            for x in self._abreast(unit, actor_size):
+                self._actor(pen.at(top.x * size + x, top.y * size), unit, actor_size)
+            return
         hip = SPRITES[unit.noun.thing].spot("hip") or Spot(0, 0.1)
         for x in self._abreast(unit, actor_size):
             place = pen.at(seat.x * size + x, seat.y * size - hip.y * actor_size)

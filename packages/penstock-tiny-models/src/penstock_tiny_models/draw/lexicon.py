@@ -145,8 +145,8 @@ _IRREGULAR = {
 
 # Phrases that mean more than one token, or another thing than their last word.
 _SPECIAL = {
-    "pair of glasses": "glasses",
-    "pair of sunglasses": "glasses",
+    "a pair of glasses": "a glasses",
+    "a pair of sunglasses": "a glasses",
     "polar bear": "white bear",
     "polar bears": f"white bear {PLURAL}",
     "teddy": "teddy",

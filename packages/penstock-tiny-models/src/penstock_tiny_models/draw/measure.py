@@ -83,9 +83,7 @@ def _grid(one: Box, count: int, upright: bool) -> Box:
     spots = spread(count, upright)
     columns = max(x for x, _ in spots) - min(x for x, _ in spots)
     rows = max(y for _, y in spots)
-    return Box(
-        one.width * (1 + columns * COLUMN_STEP), one.height * (1 + rows * row_step(upright))
-    )
+    return Box(one.width * (1 + columns * COLUMN_STEP), one.height * (1 + rows * row_step(upright)))
 
 
 def _single(unit: Unit) -> Box:

@@ -189,9 +189,9 @@ def bow(
     return [(x + rx * math.cos(angle), y + ry * math.sin(angle)) for angle in angles]
 
 
-def rays(x: float, y: float, outer: float, inner: float, count: int, turn: float = 90.0) -> list[
-    Point
-]:
+def rays(
+    x: float, y: float, outer: float, inner: float, count: int, turn: float = 90.0
+) -> list[Point]:
     """The corners of a star."""
     points: list[Point] = []
     for i in range(2 * count):

@@ -29,7 +29,11 @@ _TINTS: dict[str, tuple[Colour, float]] = {
     "snowfall": ((236, 242, 250), 0.45),
 }
 _PASTELS: tuple[Colour, ...] = (
-    (253, 244, 222), (228, 243, 250), (236, 246, 228), (250, 232, 236), (240, 234, 250),
+    (253, 244, 222),
+    (228, 243, 250),
+    (236, 246, 228),
+    (250, 232, 236),
+    (240, 234, 250),
     (246, 246, 244),
 )
 
@@ -80,8 +84,15 @@ class Scenery:
             x = self.aspect * (i + self.rng.uniform(0.2, 0.8)) / count
             y, r = self.rng.uniform(0.72, 0.94), self.rng.uniform(0.03, 0.05)
             for dx, dy, share in ((-1.4, 0, 0.75), (0, 0.35, 1.1), (1.4, 0, 0.8), (0, -0.15, 1.0)):
-                self.pen.ellipse(x + dx * r, y + dy * r, r * share * 1.25, r * share, white,
-                                 edge=False, alpha=225)
+                self.pen.ellipse(
+                    x + dx * r,
+                    y + dy * r,
+                    r * share * 1.25,
+                    r * share,
+                    white,
+                    edge=False,
+                    alpha=225,
+                )
 
     def hills(self, y: float, swing: float, colour: Colour, waves: float = 1.5) -> None:
         """Ground up to a smooth line around y."""
@@ -94,8 +105,15 @@ class Scenery:
         from_curve = [shape[0], shape[1], *rounded(top, closed=False), shape[-2], shape[-1]]
         self.pen.polygon(from_curve, self.tint(colour), edge=False)
 
-    def put(self, thing: str, x: float, y: float, size: float, colour: Colour | None = None,
-            flip: bool = False) -> None:
+    def put(
+        self,
+        thing: str,
+        x: float,
+        y: float,
+        size: float,
+        colour: Colour | None = None,
+        flip: bool = False,
+    ) -> None:
         """A sprite as part of the background, in this light."""
         usual = {"moon": COLOURS["yellow"], "sun": COLOURS["yellow"]}.get(thing, (74, 150, 80))
         paint = colour or usual
@@ -104,19 +122,26 @@ class Scenery:
         look = Look(paint, natural=colour is None, rng=Random(0))
         SPRITES[thing].draw(self.pen.at(x, y, size, flip), look)
 
-    def row(self, thing: str, count: int, y: float, size: float, colour: Colour | None = None
-            ) -> None:
+    def row(
+        self, thing: str, count: int, y: float, size: float, colour: Colour | None = None
+    ) -> None:
         for i in range(count):
             x = self.aspect * (i + self.rng.uniform(0.15, 0.85)) / count
-            self.put(thing, x, y + self.rng.uniform(-0.01, 0.01),
-                     size * self.rng.uniform(0.8, 1.2), colour)
+            self.put(
+                thing,
+                x,
+                y + self.rng.uniform(-0.01, 0.01),
+                size * self.rng.uniform(0.8, 1.2),
+                colour,
+            )
 
     def specks(self, count: int, y0: float, y1: float, colour: Colour, size: float = 0.01) -> None:
         for _ in range(count):
             y = self.rng.uniform(y0, y1)
             r = size * self.rng.uniform(0.5, 1.3) * (1.6 - y)
-            self.pen.ellipse(self.somewhere(0, 1), y, r * 1.7, r * 0.6, self.tint(colour),
-                             edge=False)
+            self.pen.ellipse(
+                self.somewhere(0, 1), y, r * 1.7, r * 0.6, self.tint(colour), edge=False
+            )
 
 
 def meadow(scenery: Scenery) -> None:
@@ -127,8 +152,12 @@ def meadow(scenery: Scenery) -> None:
     scenery.specks(26, 0.02, 0.3, (92, 166, 72))
     for _ in range(10):
         x, y = scenery.somewhere(0, 1), scenery.rng.uniform(0.02, 0.28)
-        scenery.pen.dot(x, y, 0.007, scenery.tint(scenery.rng.choice(
-            (WHITE, COLOURS["yellow"], COLOURS["pink"]))))
+        scenery.pen.dot(
+            x,
+            y,
+            0.007,
+            scenery.tint(scenery.rng.choice((WHITE, COLOURS["yellow"], COLOURS["pink"]))),
+        )
 
 
 def garden(scenery: Scenery) -> None:
@@ -136,8 +165,9 @@ def garden(scenery: Scenery) -> None:
     fence = scenery.tint((240, 226, 200))
     for i in range(round(14 * scenery.aspect) + 1):
         x = i / 14 + 0.01
-        scenery.pen.polygon([(x, 0.3), (x + 0.045, 0.3), (x + 0.045, 0.5), (x + 0.0225, 0.53),
-                             (x, 0.5)], fence)
+        scenery.pen.polygon(
+            [(x, 0.3), (x + 0.045, 0.3), (x + 0.045, 0.5), (x + 0.0225, 0.53), (x, 0.5)], fence
+        )
     scenery.band(0.43, 0.45, dark(fence, 0.12))
     scenery.hills(0.33, 0.012, (120, 190, 92))
     scenery.row("bush", 3, 0.32, 0.2)
@@ -165,8 +195,13 @@ def desert(scenery: Scenery) -> None:
     scenery.hills(0.42, 0.05, (240, 206, 138))
     scenery.hills(0.35, 0.03, (232, 190, 116))
     for _ in range(3):
-        scenery.put("cactus", scenery.somewhere(0.03, 0.97), scenery.rng.uniform(0.27, 0.33), 0.14,
-                    (86, 146, 82))
+        scenery.put(
+            "cactus",
+            scenery.somewhere(0.03, 0.97),
+            scenery.rng.uniform(0.27, 0.33),
+            0.14,
+            (86, 146, 82),
+        )
     scenery.hills(0.24, 0.02, (240, 202, 130))
     scenery.specks(22, 0.02, 0.2, (214, 170, 98), 0.008)
 
@@ -198,20 +233,45 @@ def underwater(scenery: Scenery) -> None:
     scenery.fade((98, 200, 232), (16, 70, 140))
     for i in range(4):
         x = scenery.aspect * (i + scenery.rng.random()) / 4
-        scenery.pen.polygon([(x, 1.0), (x + 0.08, 1.0), (x - 0.05, 0.1), (x - 0.22, 0.1)], WHITE,
-                            edge=False, alpha=26)
-    scenery.pen.polygon([(-1, -0.1), (-1, 0.1), *rounded(
-        [(scenery.aspect * i / 5, 0.08 + scenery.rng.uniform(-0.02, 0.03)) for i in range(6)],
-        closed=False), (scenery.aspect + 1, 0.1), (scenery.aspect + 1, -0.1)], (214, 196, 140), edge=False)
+        scenery.pen.polygon(
+            [(x, 1.0), (x + 0.08, 1.0), (x - 0.05, 0.1), (x - 0.22, 0.1)],
+            WHITE,
+            edge=False,
+            alpha=26,
+        )
+    scenery.pen.polygon(
+        [
+            (-1, -0.1),
+            (-1, 0.1),
+            *rounded(
+                [
+                    (scenery.aspect * i / 5, 0.08 + scenery.rng.uniform(-0.02, 0.03))
+                    for i in range(6)
+                ],
+                closed=False,
+            ),
+            (scenery.aspect + 1, 0.1),
+            (scenery.aspect + 1, -0.1),
+        ],
+        (214, 196, 140),
+        edge=False,
+    )
     for _ in range(round(8 * scenery.aspect)):
         x, high = scenery.somewhere(0, 1), scenery.rng.uniform(0.12, 0.3)
         sway = scenery.rng.uniform(-0.04, 0.04)
         weed = scenery.rng.choice(((46, 140, 92), (30, 116, 96), (214, 98, 110)))
-        scenery.pen.line([(x, 0.03), (x + sway, high * 0.4), (x - sway, high * 0.75),
-                          (x + sway, high)], 0.02, weed, smooth=True)
+        scenery.pen.line(
+            [(x, 0.03), (x + sway, high * 0.4), (x - sway, high * 0.75), (x + sway, high)],
+            0.02,
+            weed,
+            smooth=True,
+        )
     for _ in range(14):
-        x, y, r = scenery.somewhere(0, 1), scenery.rng.uniform(0.15, 0.95), scenery.rng.uniform(
-            0.006, 0.016)
+        x, y, r = (
+            scenery.somewhere(0, 1),
+            scenery.rng.uniform(0.15, 0.95),
+            scenery.rng.uniform(0.006, 0.016),
+        )
         scenery.pen.ellipse(x, y, r, r, (210, 240, 252), edge=False, alpha=130)
 
 
@@ -227,16 +287,25 @@ def mars(scenery: Scenery) -> None:
     for i in range(3):
         x = scenery.aspect * (i + scenery.rng.uniform(0.2, 0.8)) / 3
         half, top = scenery.rng.uniform(0.1, 0.2), scenery.rng.uniform(0.44, 0.54)
-        scenery.pen.polygon([(x - half * 1.5, 0.3), (x - half * 0.7, top), (x + half * 0.6, top),
-                             (x + half * 1.4, 0.3)], scenery.tint((176, 84, 56)), edge=False)
+        scenery.pen.polygon(
+            [
+                (x - half * 1.5, 0.3),
+                (x - half * 0.7, top),
+                (x + half * 0.6, top),
+                (x + half * 1.4, 0.3),
+            ],
+            scenery.tint((176, 84, 56)),
+            edge=False,
+        )
     scenery.hills(0.37, 0.025, (206, 98, 58))
     scenery.hills(0.27, 0.015, (190, 80, 46))
     for _ in range(6):
         x, y = scenery.somewhere(0, 1), scenery.rng.uniform(0.03, 0.3)
         r = 0.03 + 0.07 * (0.32 - y)
         scenery.pen.ellipse(x, y, r * 1.8, r * 0.55, scenery.tint((148, 56, 34)), edge=False)
-        scenery.pen.ellipse(x, y - r * 0.12, r * 1.5, r * 0.38, scenery.tint((170, 70, 42)),
-                            edge=False)
+        scenery.pen.ellipse(
+            x, y - r * 0.12, r * 1.5, r * 0.38, scenery.tint((170, 70, 42)), edge=False
+        )
     for _ in range(7):
         y = scenery.rng.uniform(0.02, 0.32)
         scenery.put("rock", scenery.somewhere(0, 1), y, 0.05 + 0.06 * (0.32 - y), (150, 66, 44))
@@ -261,8 +330,9 @@ def space(scenery: Scenery) -> None:
     for _ in range(5):
         x, y, r = scenery.somewhere(0, 1), scenery.rng.random(), scenery.rng.uniform(0.1, 0.25)
         cloud = scenery.rng.choice(((96, 60, 150), (50, 80, 160), (150, 60, 120)))
-        scenery.pen.ellipse(x, y, r * 1.4, r, cloud, edge=False, alpha=34,
-                            degrees=scenery.rng.uniform(0, 90))
+        scenery.pen.ellipse(
+            x, y, r * 1.4, r, cloud, edge=False, alpha=34, degrees=scenery.rng.uniform(0, 90)
+        )
     scenery.stars(120, 0.0)
     for _ in range(5):
         x, y = scenery.somewhere(0, 1), scenery.rng.random()
@@ -277,14 +347,18 @@ def city(scenery: Scenery) -> None:
         count = round(7 * scenery.aspect) + 1
         for i in range(count):
             x = scenery.aspect * (i + scenery.rng.uniform(0.2, 0.8)) / count
-            base = scenery.rng.choice(((120, 134, 156), (168, 140, 126), (104, 120, 148),
-                                       (186, 170, 150)))
-            scenery.put("skyscraper", x, 0.28, size * scenery.rng.uniform(0.65, 1.05),
-                        light(base, tone))
+            base = scenery.rng.choice(
+                ((120, 134, 156), (168, 140, 126), (104, 120, 148), (186, 170, 150))
+            )
+            scenery.put(
+                "skyscraper", x, 0.28, size * scenery.rng.uniform(0.65, 1.05), light(base, tone)
+            )
     scenery.band(-0.02, 0.3, scenery.tint((186, 188, 192)))
     scenery.band(-0.02, 0.23, scenery.tint((92, 94, 102)))
     for i in range(round(6 * scenery.aspect) + 1):
-        scenery.pen.box(i / 6, 0.055, i / 6 + 0.08, 0.068, scenery.tint((240, 240, 236)), edge=False)
+        scenery.pen.box(
+            i / 6, 0.055, i / 6 + 0.08, 0.068, scenery.tint((240, 240, 236)), edge=False
+        )
 
 
 def road(scenery: Scenery) -> None:
@@ -296,8 +370,9 @@ def road(scenery: Scenery) -> None:
     for y in (0.255, 0.012):
         scenery.band(y, y + 0.008, scenery.tint((236, 236, 230)))
     for i in range(round(5 * scenery.aspect) + 1):
-        scenery.pen.box(i / 5 + 0.02, 0.05, i / 5 + 0.12, 0.064, scenery.tint((250, 214, 90)),
-                        edge=False)
+        scenery.pen.box(
+            i / 5 + 0.02, 0.05, i / 5 + 0.12, 0.064, scenery.tint((250, 214, 90)), edge=False
+        )
 
 
 def room(scenery: Scenery) -> None:
@@ -361,8 +436,17 @@ def stage(scenery: Scenery) -> None:
     scenery.fade((60, 20, 60), (120, 50, 90))
     aspect, pen = scenery.aspect, scenery.pen
     for x in (0.25, 0.75):
-        pen.polygon([(aspect * x, 1.0), (aspect * x + 0.02, 1.0), (aspect * (x * 0.4 + 0.45), 0.1),
-                     (aspect * (x * 0.4 + 0.15), 0.1)], (255, 246, 200), edge=False, alpha=60)
+        pen.polygon(
+            [
+                (aspect * x, 1.0),
+                (aspect * x + 0.02, 1.0),
+                (aspect * (x * 0.4 + 0.45), 0.1),
+                (aspect * (x * 0.4 + 0.15), 0.1),
+            ],
+            (255, 246, 200),
+            edge=False,
+            alpha=60,
+        )
     scenery.band(-0.02, 0.26, (170, 112, 64))
     for y in (0.07, 0.14, 0.2):
         scenery.band(y, y + 0.004, (140, 90, 50))
@@ -370,8 +454,13 @@ def stage(scenery: Scenery) -> None:
     for i in range(3):
         for x, side in ((0.0, 1), (aspect, -1)):
             edge = x + side * 0.055 * i
-            pen.box(min(edge, edge + side * 0.06), 0.14, max(edge, edge + side * 0.06), 1.0,
-                    dark(cloth, 0.12 * (i % 2)))
+            pen.box(
+                min(edge, edge + side * 0.06),
+                0.14,
+                max(edge, edge + side * 0.06),
+                1.0,
+                dark(cloth, 0.12 * (i % 2)),
+            )
     for i in range(round(6 * aspect) + 1):
         pen.ellipse(i / 6, 1.0, 0.1, 0.09, cloth)
 
@@ -389,9 +478,22 @@ def _plain(scenery: Scenery, colour: str) -> None:
 
 
 _PLACES: dict[str, Callable[[Scenery], None]] = {
-    "meadow": meadow, "garden": garden, "forest": forest, "desert": desert, "beach": beach,
-    "sea": sea, "underwater": underwater, "mars": mars, "moonscape": moonscape, "space": space,
-    "city": city, "road": road, "room": room, "snow": snow, "mountains": mountains, "sky": sky,
+    "meadow": meadow,
+    "garden": garden,
+    "forest": forest,
+    "desert": desert,
+    "beach": beach,
+    "sea": sea,
+    "underwater": underwater,
+    "mars": mars,
+    "moonscape": moonscape,
+    "space": space,
+    "city": city,
+    "road": road,
+    "room": room,
+    "snow": snow,
+    "mountains": mountains,
+    "sky": sky,
     "stage": stage,
 }
 
@@ -411,10 +513,12 @@ def weather(scenery: Scenery, place: str) -> None:
         for _ in range(round(70 * scenery.aspect)):
             x, y = scenery.somewhere(0, 1.1), scenery.rng.random()
             length = scenery.rng.uniform(0.03, 0.06)
-            scenery.pen.line([(x, y), (x - length * 0.3, y - length)], 0.004, (214, 232, 248),
-                             alpha=170)
+            scenery.pen.line(
+                [(x, y), (x - length * 0.3, y - length)], 0.004, (214, 232, 248), alpha=170
+            )
     elif scenery.light == "snowfall":
         for _ in range(round(90 * scenery.aspect)):
             r = scenery.rng.uniform(0.004, 0.01)
-            scenery.pen.ellipse(scenery.somewhere(0, 1), scenery.rng.random(), r, r, WHITE,
-                                edge=False, alpha=235)
+            scenery.pen.ellipse(
+                scenery.somewhere(0, 1), scenery.rng.random(), r, r, WHITE, edge=False, alpha=235
+            )

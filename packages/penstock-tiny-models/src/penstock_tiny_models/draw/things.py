@@ -135,7 +135,15 @@ NATURE = (
 )
 
 BUILDINGS = (
-    _thing("house home cottage hut cabin", (1.05, 1), 1.5, "ground", "white red yellow blue", "support", "roof"),
+    _thing(
+        "house home cottage hut cabin",
+        (1.05, 1),
+        1.5,
+        "ground",
+        "white red yellow blue",
+        "support",
+        "roof",
+    ),
     _thing("castle palace fortress", (1.15, 1.1), 1.8, "ground", "gray", "support", "turrets"),
     _thing("skyscraper building tower", (0.55, 1.25), 1.8, "ground", "gray blue", "support"),
     _thing("church chapel", (0.95, 1.25), 1.6, "ground", "white", "support", "roof"),
@@ -146,20 +154,56 @@ BUILDINGS = (
 )
 
 VEHICLES = (
-    _thing("car automobile taxi", (1.3, 0.6), 1.25, "ground", "red blue yellow green", "support mount vessel", "wheels"),
+    _thing(
+        "car automobile taxi",
+        (1.3, 0.6),
+        1.25,
+        "ground",
+        "red blue yellow green",
+        "support mount vessel",
+        "wheels",
+    ),
     _thing("bus minibus", (1.35, 0.75), 1.5, "ground", "yellow red", "support", "wheels"),
     _thing("truck lorry", (1.4, 0.75), 1.5, "ground", "blue red", "support", "wheels"),
-    _thing("train locomotive", (1.35, 0.85), 1.5, "ground", "green red black", "support mount", "wheels"),
+    _thing(
+        "train locomotive",
+        (1.35, 0.85),
+        1.5,
+        "ground",
+        "green red black",
+        "support mount",
+        "wheels",
+    ),
     _thing("tractor", (1.15, 0.9), 1.2, "ground", "green red", "support mount", "wheels"),
     _thing("bicycle bike", (1.15, 0.75), 0.95, "ground", "red blue green", "mount", "wheels"),
     _thing("motorcycle motorbike scooter", (1.2, 0.7), 1, "ground", "red black", "mount", "wheels"),
     _thing("skateboard", (1, 0.22), 0.7, "ground", "red blue", "mount support", "wheels"),
-    _thing("boat sailboat sailing_boat yacht", (1.1, 1.1), 1.4, "water", "red brown", "vessel mount support", "sail"),
-    _thing("ship steamer ferry", (1.4, 0.85), 1.6, "water", "blue black", "vessel support", "funnel"),
+    _thing(
+        "boat sailboat sailing_boat yacht",
+        (1.1, 1.1),
+        1.4,
+        "water",
+        "red brown",
+        "vessel mount support",
+        "sail",
+    ),
+    _thing(
+        "ship steamer ferry", (1.4, 0.85), 1.6, "water", "blue black", "vessel support", "funnel"
+    ),
     _thing("submarine", (1.3, 0.7), 1.3, "water", "yellow", "support mount"),
-    _thing("plane airplane aeroplane jet aircraft", (1.35, 0.65), 1.4, "sky", "white", "support mount", "wings"),
+    _thing(
+        "plane airplane aeroplane jet aircraft",
+        (1.35, 0.65),
+        1.4,
+        "sky",
+        "white",
+        "support mount",
+        "wings",
+    ),
     _thing("helicopter", (1.3, 0.75), 1.2, "sky", "blue red", "support", "rotor"),
-    _thing("rocket spaceship spacecraft", (0.65, 1.2), 1.3, "sky", "white", "support mount", "fins"),
+    _thing(
+        "rocket spaceship spacecraft", (0.65, 1.2), 1.3, "sky", "white", "support mount", "fins"
+    ),
     _thing("airship hot_air_balloon", (0.8, 1.2), 1.5, "sky", "red purple", "vessel", "basket"),
     _thing("ufo flying_saucer", (1.2, 0.6), 1, "sky", "silver", "support mount"),
 )
@@ -175,7 +219,9 @@ CLOTHING = (
 )
 
 OBJECTS = (
-    _thing("cup mug", (0.95, 0.85), 0.42, "ground", "blue red white", "held vessel support", "handle"),
+    _thing(
+        "cup mug", (0.95, 0.85), 0.42, "ground", "blue red white", "held vessel support", "handle"
+    ),
     _thing("teapot kettle", (1.15, 0.85), 0.5, "ground", "blue", "held support"),
     _thing("bottle", (0.4, 1.1), 0.5, "ground", "green", "held"),
     _thing("ball football beach_ball", (0.9, 0.9), 0.45, "ground", "red", "held support"),

@@ -10,10 +10,9 @@ from penstock_tiny_models.draw.sprites import (
     small_animals,
     vehicles,
 )
-from penstock_tiny_models.draw.sprites.sprite import Look, Sprite, Spot
+from penstock_tiny_models.draw.sprites.sprite import Look, Spot, Sprite
 
-_MODULES = (people, beasts, small_animals, nature, buildings, vehicles, objects,
-            shapes)
+_MODULES = (people, beasts, small_animals, nature, buildings, vehicles, objects, shapes)
 
 SPRITES: dict[str, Sprite] = {
     name: value

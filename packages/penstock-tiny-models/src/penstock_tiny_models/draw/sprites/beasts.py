@@ -1,5 +1,8 @@
 """Animals that walk on four legs, seen from the side, looking to the right."""
 
+# Points stay in rows: a sprite is read as a figure, not as a list.
+# fmt: off
+
 from collections.abc import Sequence
 from math import cos, pi, sin
 
@@ -363,7 +366,8 @@ def _sitting_bear(pen: Pen, fur: Colour, dark_fur: Colour, muzzle: Colour, patch
     pen.ellipse(0, 0.32, 0.17, 0.2, WHITE if patches else light(fur, 0.35), edge=False)
     for side in (-1, 1):
         pen.ellipse(0.2 * side, 0.08, 0.14, 0.085, limbs)
-        pen.ellipse(0.23 * side, 0.08, 0.06, 0.05, dark(limbs, 0.3) if not patches else (90, 84, 88),
+        pen.ellipse(0.23 * side, 0.08, 0.06, 0.05, dark(limbs, 0.3) if not patches else (90, 84,
+                                                                                         88),
                     edge=False)
         pen.limb([(0.22 * side, 0.5), (0.28 * side, 0.38), (0.2 * side, 0.27)], 0.11, limbs)
     pen.ellipse(0, 0.75, 0.22, 0.2, fur)
@@ -377,7 +381,8 @@ def _sitting_bear(pen: Pen, fur: Colour, dark_fur: Colour, muzzle: Colour, patch
     pen.arc(0, 0.665, 0.04, 0.03, 200, 340, 0.012, INK)
 
 
-_BEAR = {"top": (0, 0.94), "head": (0, 0.92, 0.32), "eyes": (0, 0.78, 0.27), "neck": (0, 0.56, 0.36),
+_BEAR = {"top": (0, 0.94), "head": (0, 0.92, 0.32), "eyes": (0, 0.78, 0.27), "neck": (0, 0.56,
+                                                                                      0.36),
          "hand": (0.2, 0.3), "hip": (0, 0.08)}
 
 
@@ -433,10 +438,12 @@ def giraffe(pen: Pen, look: Look) -> None:
               (0.36, 1.18), (0.44, 1.08), (0.42, 1.03), (0.3, 1.06), (0.22, 0.82), (0.16, 0.54),
               (0.06, 0.44), (-0.24, 0.42), (-0.36, 0.48)], coat)
     legs(pen, (-0.28, 0.05), 0.46, 0.075, coat, HOOF)
-    for x, y, r in ((-0.25, 0.57, 0.055), (-0.12, 0.6, 0.06), (0.02, 0.6, 0.05), (-0.17, 0.49, 0.04),
+    for x, y, r in ((-0.25, 0.57, 0.055), (-0.12, 0.6, 0.06), (0.02, 0.6, 0.05), (-0.17, 0.49,
+                                                                                  0.04),
                     (-0.03, 0.5, 0.045), (0.09, 0.72, 0.045), (0.15, 0.86, 0.04),
                     (0.19, 0.98, 0.035), (0.1, 0.58, 0.035), (0.24, 1.09, 0.026)):
-        pen.blob([(x - r, y), (x - r * 0.3, y + r), (x + r, y + r * 0.5), (x + r * 0.7, y - r * 0.7),
+        pen.blob([(x - r, y), (x - r * 0.3, y + r), (x + r, y + r * 0.5), (x + r * 0.7,
+                                                                           y - r * 0.7),
                   (x - r * 0.4, y - r * 0.9)], patch, edge=False)
     for x in (0.26, 0.32):
         pen.line([(x, 1.18), (x - 0.01, 1.27)], 0.02, coat)

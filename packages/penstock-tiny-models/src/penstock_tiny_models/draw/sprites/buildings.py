@@ -1,5 +1,8 @@
 """Houses and other buildings."""
 
+# Points stay in rows: a sprite is read as a figure, not as a list.
+# fmt: off
+
 from penstock_tiny_models.draw.colours import COLOURS, Colour, dark, light
 from penstock_tiny_models.draw.pen import Pen, bow
 from penstock_tiny_models.draw.sprites.beasts import INK, WHITE
@@ -42,7 +45,8 @@ def castle(pen: Pen, look: Look) -> None:
         pen.line([(x, top + 0.29), (x, top + 0.38)], 0.014, INK)
         pen.polygon([(x, top + 0.38), (x + 0.1, top + 0.35), (x, top + 0.31)], COLOURS["red"])
         pen.box(x - 0.03, 0.48, x + 0.03, 0.6, (60, 60, 74), corner=0.025)
-    pen.polygon([(-0.12, 0.0), (0.12, 0.0), (0.12, 0.2), *bow(0, 0.2, 0.12, 0.12, 0, 180, 10)], WOOD)
+    pen.polygon([(-0.12, 0.0), (0.12, 0.0), (0.12, 0.2), *bow(0, 0.2, 0.12, 0.12, 0, 180, 10)],
+                WOOD)
     for x in (-0.06, 0, 0.06):
         pen.line([(x, 0.0), (x, 0.28)], 0.01, dark(WOOD, 0.4))
     for x in (-0.18, 0.18):
@@ -140,6 +144,7 @@ def igloo(pen: Pen, look: Look) -> None:
     for x, y0, y1 in ((-0.3, 0.0, 0.17), (0.42, 0.0, 0.17), (-0.4, 0.17, 0.34), (-0.1, 0.34, 0.5),
                       (0.12, 0.34, 0.5), (0.34, 0.17, 0.34), (0.0, 0.5, 0.61), (-0.28, 0.34, 0.46)):
         pen.line([(x, y0), (x, y1)], 0.012, line)
-    pen.polygon([(0.26, 0.0), (-0.18, 0.0), *reversed(bow(0.04, 0.0, 0.22, 0.36, 0, 180, 14))], snow)
+    pen.polygon([(0.26, 0.0), (-0.18, 0.0), *reversed(bow(0.04, 0.0, 0.22, 0.36, 0, 180, 14))],
+                snow)
     pen.polygon([(0.2, 0.0), (-0.12, 0.0), *reversed(bow(0.04, 0.0, 0.16, 0.28, 0, 180, 14))],
                 (62, 80, 108))

@@ -1,5 +1,8 @@
 """Plants, stones, and what is in the sky."""
 
+# Points stay in rows: a sprite is read as a figure, not as a list.
+# fmt: off
+
 from penstock_tiny_models.draw.colours import COLOURS, Colour, dark, light, mix
 from penstock_tiny_models.draw.pen import Pen, bow, rays
 from penstock_tiny_models.draw.sprites.beasts import CREAM, WHITE
@@ -32,7 +35,8 @@ def palm(pen: Pen, look: Look) -> None:
     for tip, bend in (((-0.42, 0.68), (-0.24, 0.98)), ((0.48, 0.66), (0.34, 0.98)),
                       ((-0.3, 0.5), (-0.2, 0.86)), ((0.38, 0.48), (0.3, 0.84)),
                       ((0.12, 1.14), (0.02, 1.06))):
-        pen.blob([(0.06, 0.9), bend, tip, ((bend[0] + tip[0]) / 2 * 0.82, (bend[1] + tip[1]) / 2 - 0.07)],
+        pen.blob([(0.06, 0.9), bend, tip, ((bend[0] + tip[0]) / 2 * 0.82,
+                                           (bend[1] + tip[1]) / 2 - 0.07)],
                  leaf)
     for x, y in ((0.02, 0.83), (0.11, 0.83), (0.07, 0.79)):
         pen.ellipse(x, y, 0.045, 0.045, (110, 70, 40))
@@ -75,7 +79,8 @@ def mushroom(pen: Pen, look: Look) -> None:
              CREAM)
     pen.blob([(-0.42, 0.4), (-0.34, 0.64), (-0.16, 0.8), (0.16, 0.8), (0.34, 0.64), (0.42, 0.4),
               (0.2, 0.35), (-0.2, 0.35)], look.colour)
-    for x, y, r in ((-0.2, 0.55, 0.07), (0.03, 0.68, 0.075), (0.23, 0.52, 0.06), (0.02, 0.46, 0.045)):
+    for x, y, r in ((-0.2, 0.55, 0.07), (0.03, 0.68, 0.075), (0.23, 0.52, 0.06), (0.02, 0.46,
+                                                                                  0.045)):
         pen.ellipse(x, y, r, r * 0.9, WHITE, edge=False)
 
 
@@ -132,7 +137,8 @@ def volcano(pen: Pen, look: Look) -> None:
         pen.ellipse(x, y, r, r * 0.75, (150, 146, 152))
     pen.polygon([(-0.12, 0.8), (0.12, 0.8), (0.1, 0.96), (0.02, 0.88), (-0.04, 0.98)], lava)
     pen.polygon([(-0.74, 0.0), (-0.16, 0.84), (0.16, 0.84), (0.74, 0.0)], stone)
-    pen.polygon([(0.16, 0.84), (0.74, 0.0), (0.2, 0.0), (0.04, 0.84)], dark(stone, 0.15), edge=False)
+    pen.polygon([(0.16, 0.84), (0.74, 0.0), (0.2, 0.0), (0.04, 0.84)], dark(stone, 0.15),
+                edge=False)
     pen.blob([(-0.16, 0.84), (0.16, 0.84), (0.2, 0.6), (0.13, 0.42), (0.06, 0.62), (-0.02, 0.28),
               (-0.09, 0.6), (-0.2, 0.5)], lava, edge=False)
 
@@ -209,5 +215,3 @@ def rainbow(pen: Pen, look: Look) -> None:
         for x, y, r in ((0.42, 0.07, 0.09), (0.54, 0.12, 0.11), (0.66, 0.07, 0.09)):
             pen.ellipse(x * side, y, r, r * 0.85, WHITE)
         pen.box(0.54 * side - 0.13, 0.0, 0.54 * side + 0.13, 0.1, WHITE, corner=0.04, edge=False)
-
-

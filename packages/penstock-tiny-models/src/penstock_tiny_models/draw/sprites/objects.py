@@ -1,9 +1,12 @@
 """Clothes, things of the house, and food."""
 
+# Points stay in rows: a sprite is read as a figure, not as a list.
+# fmt: off
+
 from penstock_tiny_models.draw.colours import COLOURS, Colour, dark, is_dark, light, mix
 from penstock_tiny_models.draw.pen import Pen, bow
 from penstock_tiny_models.draw.sprites.beasts import CREAM, INK, WHITE
-from penstock_tiny_models.draw.sprites.buildings import GLASS, WOOD
+from penstock_tiny_models.draw.sprites.buildings import WOOD
 from penstock_tiny_models.draw.sprites.nature import LEAF
 from penstock_tiny_models.draw.sprites.sprite import Look, sprite
 
@@ -75,7 +78,7 @@ def tie(pen: Pen, look: Look) -> None:
     pen.ellipse(0, 0.25, 0.09, 0.1, dark(look.colour, 0.2))
 
 
-@sprite(grip=(0.3, 0.42), inside=(-0.08, 0.34, 0.85), top=(-0.08, 0.74), hip=(0, 0.1))
+@sprite(grip=(0.3, 0.42), inside=(-0.08, 0.64, 0.85), top=(-0.08, 0.74), hip=(0, 0.1))
 def cup(pen: Pen, look: Look) -> None:
     handle = look.second(look.colour)
     pen.line(bow(0.24, 0.4, 0.19, 0.19, -90, 90, 14), 0.1, dark(handle))
@@ -115,7 +118,8 @@ def ball(pen: Pen, look: Look) -> None:
     pen.ellipse(0, 0.45, 0.43, 0.43, look.colour)
     other = WHITE if look.colour != COLOURS["white"] else COLOURS["red"]
     for start in (75, 195, 315):
-        pen.polygon([(0, 0.45), *bow(0, 0.45, 0.43, 0.43, start, start + 60, 10)], other, edge=False)
+        pen.polygon([(0, 0.45), *bow(0, 0.45, 0.43, 0.43, start, start + 60, 10)], other,
+                    edge=False)
     pen.ellipse(0, 0.45, 0.085, 0.085, look.colour)
     pen.ellipse(-0.17, 0.65, 0.07, 0.045, WHITE, edge=False, degrees=35, alpha=170)
 
@@ -167,7 +171,8 @@ def flag(pen: Pen, look: Look) -> None:
 
 @sprite(grip=(0, 0.14))
 def sword(pen: Pen, look: Look) -> None:
-    pen.polygon([(-0.055, 0.28), (0.055, 0.28), (0.055, 0.96), (0, 1.1), (-0.055, 0.96)], look.colour)
+    pen.polygon([(-0.055, 0.28), (0.055, 0.28), (0.055, 0.96), (0, 1.1), (-0.055, 0.96)],
+                look.colour)
     pen.line([(0, 0.3), (0, 1.0)], 0.016, dark(look.colour, 0.25))
     pen.box(-0.17, 0.22, 0.17, 0.29, COLOURS["gold"], corner=0.02)
     pen.box(-0.04, 0.05, 0.04, 0.23, look.second((110, 66, 40)))
@@ -272,7 +277,7 @@ def gift(pen: Pen, look: Look) -> None:
     pen.ellipse(0, 0.73, 0.055, 0.055, dark(ribbon, 0.15))
 
 
-@sprite(grip=(0, 0.1), inside=(0, 0.3, 0.9), top=(0, 0.74), hip=(0, 0.1))
+@sprite(grip=(0, 0.1), inside=(0, 0.6, 0.9), top=(0, 0.74), hip=(0, 0.1))
 def box(pen: Pen, look: Look) -> None:
     card = mix(look.colour, (226, 178, 120), 0.6) if look.natural else look.colour
     pen.box(-0.4, 0.0, 0.4, 0.6, card)
@@ -317,7 +322,8 @@ def pizza(pen: Pen, look: Look) -> None:
     for angle in (0, 60, 120):
         ends = bow(0, 0.45, 0.42, 0.42, angle, angle + 180, 1)
         pen.line(ends, 0.012, (190, 130, 60))
-    for x, y in ((-0.18, 0.6), (0.15, 0.64), (0.22, 0.38), (-0.08, 0.26), (-0.24, 0.4), (0.04, 0.46)):
+    for x, y in ((-0.18, 0.6), (0.15, 0.64), (0.22, 0.38), (-0.08, 0.26), (-0.24, 0.4), (0.04,
+                                                                                         0.46)):
         pen.ellipse(x, y, 0.065, 0.065, (204, 58, 44))
     for x, y in ((0.0, 0.7), (-0.1, 0.46), (0.12, 0.28)):
         pen.ellipse(x, y, 0.035, 0.018, LEAF, edge=False, degrees=30)
@@ -328,7 +334,8 @@ def burger(pen: Pen, look: Look) -> None:
     bun = (226, 156, 76) if look.natural else look.colour
     pen.box(-0.42, 0.02, 0.42, 0.2, bun, corner=0.08)
     pen.box(-0.45, 0.18, 0.45, 0.31, (112, 66, 44), corner=0.05)
-    pen.polygon([(-0.44, 0.34), (0.44, 0.34), (0.3, 0.25), (0.12, 0.33), (-0.1, 0.24), (-0.26, 0.33)],
+    pen.polygon([(-0.44, 0.34), (0.44, 0.34), (0.3, 0.25), (0.12, 0.33), (-0.1, 0.24), (-0.26,
+                                                                                        0.33)],
                 COLOURS["yellow"])
     pen.blob([(-0.48, 0.36), (-0.3, 0.3), (-0.15, 0.37), (0, 0.3), (0.16, 0.37), (0.32, 0.3),
               (0.48, 0.36), (0.3, 0.42), (-0.3, 0.42)], (112, 190, 72))
@@ -373,7 +380,8 @@ def banana(pen: Pen, look: Look) -> None:
 def carrot(pen: Pen, look: Look) -> None:
     for x in (-0.12, 0.0, 0.12):
         pen.blob([(0, 0.72), (x * 1.6 - 0.04, 0.92), (x * 1.8, 1.06), (x * 1.6 + 0.05, 0.92)], LEAF)
-    pen.blob([(-0.18, 0.66), (0, 0.76), (0.18, 0.66), (0.1, 0.3), (0, 0.0), (-0.1, 0.3)], look.colour)
+    pen.blob([(-0.18, 0.66), (0, 0.76), (0.18, 0.66), (0.1, 0.3), (0, 0.0), (-0.1, 0.3)],
+             look.colour)
     for x, y in ((-0.12, 0.56), (0.06, 0.45), (-0.06, 0.32)):
         pen.line([(x, y), (x + 0.08, y)], 0.016, dark(look.colour, 0.3))
 
@@ -413,8 +421,10 @@ def computer(pen: Pen, look: Look) -> None:
     pen.box(-0.35, 0.22, 0.35, 0.73, (46, 66, 104), edge=False)
     for i, (half, name) in enumerate(((0.2, "cyan"), (0.12, "yellow"), (0.24, "green"),
                                       (0.15, "pink"))):
-        pen.line([(-0.28, 0.65 - 0.1 * i), (-0.28 + 2 * half, 0.65 - 0.1 * i)], 0.036, COLOURS[name])
-    pen.polygon([(-0.44, 0.17), (0.44, 0.17), (0.55, 0.02), (-0.55, 0.02)], light(look.colour, 0.25))
+        pen.line([(-0.28, 0.65 - 0.1 * i), (-0.28 + 2 * half, 0.65 - 0.1 * i)], 0.036,
+                 COLOURS[name])
+    pen.polygon([(-0.44, 0.17), (0.44, 0.17), (0.55, 0.02), (-0.55, 0.02)], light(look.colour,
+                                                                                  0.25))
     pen.polygon([(-0.38, 0.14), (0.38, 0.14), (0.44, 0.07), (-0.44, 0.07)], dark(look.colour, 0.3),
                 edge=False)
 
@@ -483,7 +493,7 @@ def bed(pen: Pen, look: Look) -> None:
     pen.line([(-0.25, 0.4), (-0.24, 0.17)], 0.06, light(look.colour, 0.5))
 
 
-@sprite(inside=(0.0, 0.28, 0.9), hip=(0, 0.1))
+@sprite(inside=(0.0, 0.56, 0.9), hip=(0, 0.1))
 def bathtub(pen: Pen, look: Look) -> None:
     for x in (-0.34, 0.34):
         pen.ellipse(x, 0.05, 0.07, 0.06, COLOURS["gold"])

@@ -1,5 +1,8 @@
 """People and what walks like them. They stand and look at us, or ride, seen from the side."""
 
+# Points stay in rows: a sprite is read as a figure, not as a list.
+# fmt: off
+
 from dataclasses import dataclass
 
 from penstock_tiny_models.draw.colours import COLOURS, Colour, dark, is_dark, light

@@ -1,5 +1,8 @@
 """Plain geometric shapes."""
 
+# Points stay in rows: a sprite is read as a figure, not as a list.
+# fmt: off
+
 from penstock_tiny_models.draw.colours import dark, light
 from penstock_tiny_models.draw.pen import Pen, Point, bow, regular
 from penstock_tiny_models.draw.sprites.sprite import Look, Sprite, sprite

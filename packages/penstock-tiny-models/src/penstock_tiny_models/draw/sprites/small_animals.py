@@ -1,5 +1,8 @@
 """Birds, sea animals, reptiles and insects."""
 
+# Points stay in rows: a sprite is read as a figure, not as a list.
+# fmt: off
+
 from penstock_tiny_models.draw.colours import COLOURS, Colour, dark, is_dark, light, mix
 from penstock_tiny_models.draw.pen import Pen
 from penstock_tiny_models.draw.sprites.beasts import CREAM, INK, ROSE, WHITE, eye
@@ -149,7 +152,8 @@ def fish(pen: Pen, look: Look) -> None:
 def shark(pen: Pen, look: Look) -> None:
     coat = look.colour
     pen.polygon([(-0.12, 0.36), (-0.06, 0.6), (0.12, 0.38)], coat)
-    pen.blob([(-0.44, 0.28), (-0.56, 0.5), (-0.6, 0.52), (-0.53, 0.26), (-0.58, 0.06), (-0.52, 0.08)],
+    pen.blob([(-0.44, 0.28), (-0.56, 0.5), (-0.6, 0.52), (-0.53, 0.26), (-0.58, 0.06), (-0.52,
+                                                                                        0.08)],
              coat)
     pen.blob([(-0.5, 0.28), (-0.26, 0.34), (0.04, 0.42), (0.34, 0.4), (0.6, 0.28), (0.44, 0.16),
               (0.1, 0.1), (-0.24, 0.18)], coat)
@@ -191,7 +195,8 @@ def whale(pen: Pen, look: Look) -> None:
 def dolphin(pen: Pen, look: Look) -> None:
     coat = look.colour
     pen.polygon([(-0.08, 0.46), (-0.12, 0.66), (0.1, 0.5)], dark(coat, 0.2))
-    pen.blob([(-0.4, 0.18), (-0.56, 0.22), (-0.55, 0.12), (-0.47, 0.08), (-0.5, 0.0), (-0.38, 0.02)],
+    pen.blob([(-0.4, 0.18), (-0.56, 0.22), (-0.55, 0.12), (-0.47, 0.08), (-0.5, 0.0), (-0.38,
+                                                                                       0.02)],
              dark(coat, 0.15))
     pen.blob([(-0.46, 0.08), (-0.3, 0.3), (-0.06, 0.48), (0.2, 0.52), (0.38, 0.44), (0.46, 0.34),
               (0.57, 0.3), (0.56, 0.25), (0.42, 0.25), (0.2, 0.22), (-0.06, 0.2), (-0.28, 0.1)],
@@ -210,7 +215,8 @@ def octopus(pen: Pen, look: Look) -> None:
         side = -1 if x < 0 else 1
         reach = (0.44, 0.36, 0.2)[i // 2]
         tip = (0.34, 0.04, 0.02)[i // 2]
-        pen.limb([(x, 0.4), (x + 0.08 * side, 0.16), (reach * side, 0.08), ((reach + 0.01) * side, tip)],
+        pen.limb([(x, 0.4), (x + 0.08 * side, 0.16), (reach * side, 0.08), ((reach + 0.01) * side,
+                                                                            tip)],
                  0.075, dark(coat, 0.1) if i < 2 else coat)
     pen.blob([(0, 0.9), (0.24, 0.8), (0.28, 0.58), (0.2, 0.36), (0.0, 0.32), (-0.2, 0.36),
               (-0.28, 0.58), (-0.24, 0.8)], coat)
@@ -323,7 +329,8 @@ def butterfly(pen: Pen, look: Look) -> None:
     for side in (-1, 1):
         pen.blob([(0.03 * side, 0.5), (0.2 * side, 0.8), (0.46 * side, 0.82), (0.48 * side, 0.58),
                   (0.3 * side, 0.42)], wing)
-        pen.blob([(0.03 * side, 0.44), (0.26 * side, 0.42), (0.36 * side, 0.24), (0.26 * side, 0.06),
+        pen.blob([(0.03 * side, 0.44), (0.26 * side, 0.42), (0.36 * side, 0.24), (0.26 * side,
+                                                                                  0.06),
                   (0.1 * side, 0.16)], dark(wing, 0.15))
         pen.ellipse(0.32 * side, 0.66, 0.085, 0.085, spot, edge=False)
         pen.ellipse(0.22 * side, 0.25, 0.055, 0.06, spot, edge=False)
@@ -344,7 +351,8 @@ def bee(pen: Pen, look: Look) -> None:
     pen.ellipse(0.04, 0.62, 0.12, 0.2, (228, 244, 252), degrees=-12)
     pen.ellipse(-0.08, 0.3, 0.33, 0.22, coat)
     for x, h in ((-0.28, 0.15), (-0.14, 0.21), (0.0, 0.21), (0.13, 0.17)):
-        pen.line([(x, 0.3 + h * 0.9), (x - 0.02, 0.3), (x, 0.3 - h * 0.9)], 0.055, stripe, smooth=True)
+        pen.line([(x, 0.3 + h * 0.9), (x - 0.02, 0.3), (x, 0.3 - h * 0.9)], 0.055, stripe,
+                 smooth=True)
     pen.ellipse(0.28, 0.34, 0.155, 0.155, coat)
     for x, y in ((0.34, 0.6), (0.46, 0.56)):
         pen.line([(x - 0.06, 0.46), (x, y)], 0.016, INK)

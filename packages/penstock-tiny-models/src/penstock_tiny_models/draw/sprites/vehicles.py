@@ -1,5 +1,8 @@
 """What drives, sails and flies."""
 
+# Points stay in rows: a sprite is read as a figure, not as a list.
+# fmt: off
+
 from penstock_tiny_models.draw.colours import COLOURS, Colour, dark, light
 from penstock_tiny_models.draw.pen import Pen, bow
 from penstock_tiny_models.draw.sprites.beasts import INK, WHITE
@@ -17,7 +20,7 @@ def wheel(pen: Pen, x: float, radius: float, hub: Colour = CHROME) -> None:
     pen.dot(x, radius, radius * 0.18, TYRE)
 
 
-@sprite(inside=(-0.08, 0.28, 0.7), top=(-0.05, 0.58), seat=(-0.06, 0.3), hip=(0, 0.1))
+@sprite(inside=(-0.08, 0.38, 0.7), top=(-0.05, 0.58), seat=(-0.06, 0.3), hip=(0, 0.1))
 def car(pen: Pen, look: Look) -> None:
     paint = look.colour
     if look.carrying:  # an open car, so that its driver is seen
@@ -59,7 +62,8 @@ def truck(pen: Pen, look: Look) -> None:
     pen.box(-0.68, 0.2, 0.24, 0.74, light(paint, 0.55))
     for x in (-0.5, -0.3, -0.1, 0.08):
         pen.line([(x, 0.24), (x, 0.7)], 0.012, dark(light(paint, 0.55), 0.15))
-    pen.blob([(0.28, 0.18), (0.28, 0.58), (0.5, 0.58), (0.6, 0.4), (0.69, 0.36), (0.69, 0.18)], paint)
+    pen.blob([(0.28, 0.18), (0.28, 0.58), (0.5, 0.58), (0.6, 0.4), (0.69, 0.36), (0.69, 0.18)],
+             paint)
     pen.polygon([(0.36, 0.38), (0.36, 0.54), (0.48, 0.54), (0.57, 0.38)], GLASS)
     pen.ellipse(0.66, 0.27, 0.03, 0.035, LAMP)
     for x in (-0.5, -0.24, 0.48):
@@ -141,14 +145,14 @@ def motorcycle(pen: Pen, look: Look) -> None:
     pen.ellipse(0.32, 0.52, 0.055, 0.055, LAMP)
 
 
-@sprite(seat=(0, 0.2), top=(0, 0.2), hip=(0, 0.02))
+@sprite(top=(0, 0.18))
 def skateboard(pen: Pen, look: Look) -> None:
     for x in (-0.28, 0.28):
         wheel(pen, x, 0.07, look.second((250, 240, 220)))
     pen.limb([(-0.48, 0.22), (-0.36, 0.165), (0.36, 0.165), (0.48, 0.22)], 0.05, look.colour)
 
 
-@sprite(inside=(-0.2, 0.14, 0.75), seat=(-0.2, 0.2), top=(-0.3, 0.3), hip=(0, 0.1))
+@sprite(inside=(-0.2, 0.3, 0.75), seat=(-0.2, 0.2), top=(-0.3, 0.3), hip=(0, 0.1))
 def boat(pen: Pen, look: Look) -> None:
     hull = look.colour
     sail = look.second(WHITE)
@@ -161,7 +165,7 @@ def boat(pen: Pen, look: Look) -> None:
     pen.line([(-0.52, 0.28), (0.53, 0.28)], 0.045, dark(hull, 0.3))
 
 
-@sprite(inside=(-0.46, 0.2, 0.42), top=(-0.44, 0.36), seat=(-0.44, 0.36), hip=(0, 0.1))
+@sprite(inside=(-0.46, 0.34, 0.42), top=(-0.44, 0.36), seat=(-0.44, 0.36), hip=(0, 0.1))
 def ship(pen: Pen, look: Look) -> None:
     hull, funnel = look.colour, look.second(COLOURS["red"])
     for x, y, r in ((0.0, 0.86, 0.06), (-0.12, 0.9, 0.08)):
@@ -197,7 +201,8 @@ def submarine(pen: Pen, look: Look) -> None:
 
 @sprite(top=(0.0, 0.46), seat=(0.0, 0.42), hip=(0, 0.1))
 def plane(pen: Pen, look: Look) -> None:
-    paint, wing = look.colour, look.second(COLOURS["blue"] if look.natural else dark(look.colour, 0.2))
+    paint, wing = look.colour, look.second(COLOURS["blue"] if look.natural else dark(look.colour,
+                                                                                     0.2))
     pen.polygon([(-0.64, 0.6), (-0.5, 0.6), (-0.34, 0.36), (-0.58, 0.3)], wing)
     pen.polygon([(0.0, 0.38), (0.14, 0.38), (-0.04, 0.58), (-0.12, 0.58)], dark(wing, 0.2))
     pen.blob([(-0.62, 0.36), (-0.5, 0.42), (0.3, 0.44), (0.54, 0.38), (0.66, 0.28), (0.52, 0.19),
@@ -244,7 +249,7 @@ def rocket(pen: Pen, look: Look) -> None:
     pen.line([(-0.15, 0.38), (0.15, 0.38)], 0.03, fin)
 
 
-@sprite(inside=(0, 0.14, 0.36), seat=(0, 0.1), hip=(0, 0.1), top=(0, 1.18))
+@sprite(inside=(0, 0.24, 0.3), seat=(0, 0.1), hip=(0, 0.1), top=(0, 1.18))
 def airship(pen: Pen, look: Look) -> None:
     cloth = look.colour
     pale = light(cloth, 0.6)
@@ -255,7 +260,8 @@ def airship(pen: Pen, look: Look) -> None:
     pen.blob([(0, 1.18), (0.11, 1.08), (0.14, 0.84), (0.06, 0.43), (-0.06, 0.43), (-0.14, 0.84),
               (-0.11, 1.08)], pale, edge=False)
     for side in (-1, 1):
-        pen.blob([(0.24 * side, 1.11), (0.38 * side, 0.86), (0.3 * side, 0.62), (0.27 * side, 0.86)],
+        pen.blob([(0.24 * side, 1.11), (0.38 * side, 0.86), (0.3 * side, 0.62), (0.27 * side,
+                                                                                 0.86)],
                  pale, edge=False)
     basket = look.second((166, 112, 62))
     pen.box(-0.16, 0.0, 0.16, 0.24, basket, corner=0.03)
