@@ -1,5 +1,6 @@
 """An engine's answer, from bytes to events: split, decode, look for stops."""
 
+from collections.abc import Awaitable, Callable
 from typing import Self
 
 from penstock.domain.event import Event, Finished, ScoredText, Text
@@ -10,19 +11,25 @@ from penstock.http.client import Exchange
 
 MAX_PLAIN_BYTES = 64 * 1024 * 1024
 
+Refusal = Callable[[Exchange], Awaitable[Exception]]
+
 
 class Answer:
     """Batches of events: all that one read of the socket held. Ends after `Finished`.
 
-    A server that did not stream, because it was not asked to or does not know how, gives one batch.
-    Iterating raises EngineFailed, Broken. A class and not a generator, since this is where every
-    token passes.
+    The request goes out when the first batch is asked for; `aclose` drops what is left, which
+    stops the engine. A server that did not stream, because it was not asked to or does not know
+    how, gives one batch. `refusal` makes an exception of an answer whose status is not 200.
+    Iterating raises that, EngineFailed, and Broken. A class and not a generator, since this is
+    where every token passes.
     """
 
-    __slots__ = ("_chunks", "_exchange", "_finished", "_scanner", "_splitter")
+    __slots__ = ("_chunks", "_exchange", "_finished", "_open", "_refusal", "_scanner", "_splitter")
 
-    def __init__(self, exchange: Exchange, stops: tuple[str, ...]) -> None:
+    def __init__(self, exchange: Exchange, stops: tuple[str, ...], refusal: Refusal) -> None:
         self._exchange = exchange
+        self._refusal = refusal
+        self._open = False
         self._splitter = EventSplitter()
         self._chunks = ChunkReader()
         self._scanner = StopScanner(stops) if stops else None
@@ -33,8 +40,13 @@ class Answer:
 
     async def __anext__(self) -> list[Event]:
         exchange = self._exchange
-        if not self._finished and b"json" in exchange.headers.get(b"content-type", b""):
-            return [*self._feed([await exchange.read(MAX_PLAIN_BYTES)]), *self._end()]
+        if not self._open:
+            await exchange.__aenter__()
+            self._open = True
+            if exchange.status != 200:
+                raise await self._refusal(exchange)
+            if b"json" in exchange.headers.get(b"content-type", b""):
+                return [*self._feed([await exchange.read(MAX_PLAIN_BYTES)]), *self._end()]
         while not self._finished:
             data = await exchange.next_batch()
             events = [] if data is None else self._feed(self._splitter.feed(data))
@@ -43,6 +55,12 @@ class Answer:
             if events:
                 return events
         raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        if self._open:
+            self._open = False
+            self._finished = True
+            self._exchange.close()
 
     def _feed(self, payloads: list[bytes]) -> list[Event]:
         events = self._chunks.read(payloads)

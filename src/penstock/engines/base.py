@@ -5,9 +5,9 @@ process, so one engine serves any number of replicas.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -18,7 +18,15 @@ from penstock.domain.generation import Generation
 from penstock.domain.model import Capabilities
 from penstock.http.client import Client, Origin
 
-Batches = AsyncGenerator[list[Event], None]
+
+class Batches(Protocol):
+    """Batches of events, and the means to stop them: an asynchronous generator, or alike."""
+
+    def __aiter__(self) -> AsyncIterator[list[Event]]: ...
+
+    def __anext__(self) -> Awaitable[list[Event]]: ...
+
+    def aclose(self) -> Awaitable[None]: ...
 
 
 class CannotStart(Exception):

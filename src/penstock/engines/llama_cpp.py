@@ -184,31 +184,32 @@ class LlamaCpp(Engine):
 
     # -- dialect: text ---------------------------------------------------------------------
 
-    async def generate(self, client: Client, call: Generation) -> Batches:
-        if isinstance(call.prompt, Chat):
-            stream = self._stream(client, "/v1/chat/completions", self._chat_body(call), call)
-            if call.prompt.tools and not call.prompt.parallel_tool_calls:
-                stream = first_call_only(stream)
-        else:
-            if call.echo:
-                yield [await self._echo(client, call)]
-            if call.max_tokens == 0:
-                prompt_tokens = len(await self._prompt_pieces(client, call))
-                yield [Finished("length", Usage(prompt_tokens=prompt_tokens))]
-                return
-            stream = self._stream(client, "/v1/completions", self._text_body(call), call)
-        async with aclosing(stream) as batches:
+    def generate(self, client: Client, call: Generation) -> Batches:
+        if not isinstance(call.prompt, Chat):
+            if call.echo or call.max_tokens == 0:
+                return self._generate_after_echo(client, call)
+            return self._answer(client, "/v1/completions", self._text_body(call), call)
+        answer = self._answer(client, "/v1/chat/completions", self._chat_body(call), call)
+        if call.prompt.tools and not call.prompt.parallel_tool_calls:
+            return first_call_only(answer)
+        return answer
+
+    def _answer(self, client: Client, path: str, body: dict[str, Any], call: Generation) -> Answer:
+        return Answer(client.post(path, msgspec.json.encode(body)), call.stop, refusal)
+
+    async def _generate_after_echo(
+        self, client: Client, call: Generation
+    ) -> AsyncGenerator[list[Event], None]:
+        yield [await self._echo(client, call)]
+        if call.max_tokens == 0:
+            prompt_tokens = len(await self._prompt_pieces(client, call))
+            yield [Finished("length", Usage(prompt_tokens=prompt_tokens))]
+            return
+        async with aclosing(
+            self._answer(client, "/v1/completions", self._text_body(call), call)
+        ) as batches:
             async for batch in batches:
                 yield batch
-
-    async def _stream(
-        self, client: Client, path: str, body: dict[str, Any], call: Generation
-    ) -> Batches:
-        async with client.post(path, msgspec.json.encode(body)) as exchange:
-            if exchange.status != 200:
-                raise await refusal(exchange)
-            async for events in Answer(exchange, call.stop):
-                yield events
 
     def _common(self, call: Generation) -> dict[str, Any]:
         body: dict[str, Any] = {

@@ -4,6 +4,8 @@ It is asked for a stream when the client streams, and else for one piece, which 
 fraction: such servers notice when their client leaves, streaming or not.
 """
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,7 +19,7 @@ from penstock.domain.errors import (
     TooManyRequests,
     UnsupportedParameter,
 )
-from penstock.domain.event import Prompt
+from penstock.domain.event import Event, Prompt
 from penstock.domain.generation import (
     Chat,
     Generation,
@@ -106,15 +108,10 @@ class OpenAIServer(Engine):
             dimensions="any",
         )
 
-    async def generate(self, client: Client, call: Generation) -> Batches:
+    def generate(self, client: Client, call: Generation) -> Batches:
         path, body = self._request(call)
-        if call.echo:
-            yield [Prompt(_echoed(call))]
-        async with client.post(path, msgspec.json.encode(body)) as exchange:
-            if exchange.status != 200:
-                raise await refusal(exchange)
-            async for events in Answer(exchange, call.stop):
-                yield events
+        answer = Answer(client.post(path, msgspec.json.encode(body)), call.stop, refusal)
+        return after(Prompt(_echoed(call)), answer) if call.echo else answer
 
     def _request(self, call: Generation) -> tuple[str, dict[str, Any]]:
         body: dict[str, Any] = {"model": self.model}
@@ -153,6 +150,14 @@ class OpenAIServer(Engine):
                 raise await refusal(exchange)
             rows, prompt_tokens = float_rows(await exchange.read(), len(call.inputs))
         return Vectors(unit_rows(rows), prompt_tokens)
+
+
+async def after(event: Event, batches: Batches) -> AsyncGenerator[list[Event], None]:
+    """`batches`, with an event of ours before them."""
+    yield [event]
+    async with aclosing(batches):
+        async for batch in batches:
+            yield batch
 
 
 def add_sampling(body: dict[str, Any], sampling: Sampling) -> None:

@@ -26,7 +26,7 @@ class Lease:
         self._calls = calls
         self._turns = turns
         self._model = model
-        self._left: set[int] = set()
+        self._left: set[int] | None = None
 
     @property
     def waits(self) -> bool:
@@ -50,6 +50,8 @@ class Lease:
 
     def give_back(self, call: int) -> None:
         """Let another have the place of call number `call`. Twice is once."""
+        if self._left is None:
+            self._left = set()
         if call not in self._left:
             self._left.add(call)
             self._lane.leave(self._turns[call] if self._turns is not None else None)
@@ -63,6 +65,9 @@ class Lease:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._calls == 1 and self._turns is None and self._left is None:
+            self._lane.leave()
+            return
         # The last ones first: a turn that has not come must not be called by a place given back.
         for call in reversed(range(self._calls)):
             self.give_back(call)

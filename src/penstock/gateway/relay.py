@@ -52,9 +52,9 @@ class Relay:
     def _open(self, replica: Replica) -> None:
         assert replica.client is not None
         self._tries += 1
-        replica.in_flight += 1
-        self._replica: Replica | None = replica
         self._batches: Batches = replica.engine.generate(replica.client, self._call)
+        self._replica: Replica | None = replica
+        replica.in_flight += 1
 
     async def aclose(self) -> None:
         """Stop the engine's work, if any is left, and let go of the replica. Twice is once."""

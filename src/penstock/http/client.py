@@ -178,6 +178,10 @@ class Exchange:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Keep the connection for the next request, or drop it when the answer is not all read."""
         wire = self._wire
         if wire.complete and wire.keep_alive and self._client.reuse and not wire.lost:
             wire.deadline_s = NEVER

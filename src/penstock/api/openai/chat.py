@@ -6,18 +6,16 @@ from typing import Literal
 import msgspec
 
 from penstock.api.openai.identity import Identity, IdentityMaker
-from penstock.api.openai.limits import check_length, check_schema
+from penstock.api.openai.limits import check_length
 from penstock.api.openai.request import choice_sampling, output_format_of, sampling_of, stops_of
+from penstock.api.openai.schemas import check_schema
 from penstock.api.openai.sse import ChunkWriter, encode
-from penstock.api.openai.usage import usage_object
+from penstock.api.openai.usage import usage_json
 from penstock.api.openai.wire import (
     AnsweredFunction,
     AnsweredTool,
-    AssistantAnswer,
     AssistantMessage,
     CalledTool,
-    ChatChoice,
-    ChatCompletion,
     ChatCompletionRequest,
     ChatLogprob,
     ChatLogprobs,
@@ -219,7 +217,7 @@ def reasoning_effort_of(request: ChatCompletionRequest) -> str | None:
 class ChatChunkWriter(ChunkWriter):
     """`chat.completion.chunk` events."""
 
-    object = "chat.completion.chunk"
+    object = b"chat.completion.chunk"
 
     def __init__(
         self,
@@ -285,6 +283,12 @@ class ChatChunkWriter(ChunkWriter):
         )
 
 
+CHOICE = (
+    b'{"index":%d,"message":{"role":"assistant","content":%b,"refusal":null%b},'
+    b'"logprobs":%b,"finish_reason":"%b"}'
+)
+
+
 class ChatFold:
     """The same events, folded into one `chat.completion`."""
 
@@ -305,19 +309,17 @@ class ChatFold:
     def add(self, part: Part) -> None:
         self._choices[part.call].add(part.events)
 
-    def result(self) -> ChatCompletion:
-        identity = self._identity
+    def render(self) -> bytes:
+        """A `wire.ChatCompletion`."""
+        choices = [
+            choice.render(call, self._alternatives, self._ids)
+            for call, choice in enumerate(self._choices)
+        ]
         usage = {call: choice.finished.usage for call, choice in enumerate(self._choices)}
-        return ChatCompletion(
-            id=identity.id,
-            created=identity.created,
-            model=identity.model,
-            system_fingerprint=identity.system_fingerprint,
-            choices=[
-                choice.result(call, self._alternatives, self._ids)
-                for call, choice in enumerate(self._choices)
-            ],
-            usage=usage_object(total(usage, self._prompts)),
+        return b'%b,"choices":[%b],"usage":%b}' % (
+            self._identity.head(b"chat.completion"),
+            b",".join(choices),
+            usage_json(total(usage, self._prompts)),
         )
 
 
@@ -349,19 +351,22 @@ class _FoldedChoice:
                 call.name += event.name or ""
                 call.arguments += event.arguments
 
-    def result(self, index: int, alternatives: int | None, ids: IdentityMaker) -> ChatChoice:
-        answer = AssistantAnswer(content=self.text or (None if self.calls else ""))
+    def render(self, index: int, alternatives: int | None, ids: IdentityMaker) -> bytes:
+        """A `wire.ChatChoice`."""
+        content = encode(self.text) if self.text or not self.calls else b"null"
+        more = b""
         if self.reasoning:
-            answer.reasoning_content = self.reasoning
+            more += b',"reasoning_content":' + encode(self.reasoning)
         if self.calls:
-            answer.tool_calls = [
-                AnsweredTool(f"call_{ids.unique()}", function) for function in self.calls.values()
-            ]
-        return ChatChoice(
-            index=index,
-            message=answer,
-            logprobs=None if self.scores is None else chat_logprobs(self.scores, alternatives),
-            finish_reason=self.finished.reason,
+            calls = [AnsweredTool(f"call_{ids.unique()}", call) for call in self.calls.values()]
+            more += b',"tool_calls":' + encode(calls)
+        scores = self.scores
+        return CHOICE % (
+            index,
+            content,
+            more,
+            b"null" if scores is None else encode(chat_logprobs(scores, alternatives)),
+            self.finished.reason.encode(),
         )
 
 

@@ -10,10 +10,8 @@ from penstock.api.openai.identity import Identity
 from penstock.api.openai.limits import check_length
 from penstock.api.openai.request import check_token_ids, output_format_of, sampling_of, stops_of
 from penstock.api.openai.sse import ChunkWriter, encode
-from penstock.api.openai.usage import usage_object
+from penstock.api.openai.usage import usage_json
 from penstock.api.openai.wire import (
-    Completion,
-    CompletionChoice,
     CompletionRequest,
     LegacyLogprobs,
 )
@@ -114,7 +112,7 @@ def prompts_of(request: CompletionRequest, capabilities: Capabilities) -> list[T
 class CompletionChunkWriter(ChunkWriter):
     """`text_completion` events."""
 
-    object = "text_completion"
+    object = b"text_completion"
 
     def __init__(
         self,
@@ -185,28 +183,25 @@ class CompletionFold:
                 case _:
                     pass
 
-    def result(self) -> Completion:
-        identity = self._identity
-        usage = {at: finished.usage for at, finished in enumerate(self._finished)}
-        return Completion(
-            id=identity.id,
-            created=identity.created,
-            model=identity.model,
-            system_fingerprint=identity.system_fingerprint,
-            choices=[
-                CompletionChoice(
-                    text="".join(texts),
-                    index=index,
-                    logprobs=None
-                    if self._logprobs is None
-                    else legacy_logprobs(scores, 0, self._logprobs),
-                    finish_reason=finished.reason,
-                )
-                for index, (texts, scores, finished) in enumerate(
-                    zip(self._texts, self._scores, self._finished, strict=True)
-                )
-            ],
-            usage=usage_object(total(usage, self._prompts)),
+    def render(self) -> bytes:
+        """A `wire.Completion`."""
+        usage = {call: finished.usage for call, finished in enumerate(self._finished)}
+        return b'%b,"choices":[%b],"usage":%b}' % (
+            self._identity.head(b"text_completion"),
+            b",".join([self._render(call) for call in range(len(self._finished))]),
+            usage_json(total(usage, self._prompts)),
+        )
+
+    def _render(self, call: int) -> bytes:
+        """A `wire.CompletionChoice`."""
+        logprobs = b"null"
+        if self._logprobs is not None:
+            logprobs = encode(legacy_logprobs(self._scores[call], 0, self._logprobs))
+        return b'{"index":%d,"text":%b,"logprobs":%b,"finish_reason":"%b"}' % (
+            call,
+            encode("".join(self._texts[call])),
+            logprobs,
+            self._finished[call].reason.encode(),
         )
 
 

@@ -19,9 +19,7 @@ from penstock.api.openai.request import (
 )
 from penstock.api.openai.sse import ChunkWriter, stream
 from penstock.api.openai.wire import (
-    ChatCompletion,
     ChatCompletionRequest,
-    Completion,
     CompletionRequest,
     EmbeddingRequest,
 )
@@ -37,7 +35,7 @@ encode = msgspec.json.encode
 class Fold(Protocol):
     def add(self, part: Part) -> None: ...
 
-    def result(self) -> ChatCompletion | Completion: ...
+    def render(self) -> bytes: ...
 
 
 class OpenAIHandlers:
@@ -134,4 +132,4 @@ async def first_part(parts: Parts) -> Part:
 async def folded(parts: Parts, fold: Fold) -> Answer:
     async for part in parts:
         fold.add(part)
-    return Response(body=encode(fold.result()))
+    return Response(body=fold.render())

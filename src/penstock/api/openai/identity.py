@@ -6,6 +6,8 @@ import time
 
 import msgspec
 
+encode = msgspec.json.encode
+
 
 class Identity(msgspec.Struct, frozen=True):
     """`id` begins with the kind's prefix ("chatcmpl-", "cmpl-")."""
@@ -14,6 +16,16 @@ class Identity(msgspec.Struct, frozen=True):
     created: int
     model: str
     system_fingerprint: str | None
+
+    def head(self, object_: bytes) -> bytes:
+        """The beginning of the JSON object that an answer or a chunk is, up to its choices."""
+        return b'{"id":"%b","object":"%b","created":%d,"model":%b,"system_fingerprint":%b' % (
+            self.id.encode(),
+            object_,
+            self.created,
+            encode(self.model),
+            encode(self.system_fingerprint),
+        )
 
 
 class IdentityMaker:

@@ -4,7 +4,7 @@ from functools import cache
 
 import msgspec
 
-from penstock.api.openai.limits import check_schema
+from penstock.api.openai.schemas import check_regex, check_schema
 from penstock.api.openai.wire import (
     IGNORED,
     ChatCompletionRequest,
@@ -57,6 +57,8 @@ def check_attributes(
             raise UnsupportedParameter(
                 f"Unsupported parameter: '{name}' is not supported with this model.", param=name
             )
+    if request.logit_bias:
+        check_token_ids(list(request.logit_bias), capabilities, "logit_bias")
 
 
 @cache
@@ -117,6 +119,7 @@ def output_format_of(wanted: ResponseFormat | None) -> OutputFormat | None:
             check_schema(definition.schema, "response_format.json_schema.schema")
             return JsonSchema(definition.schema, definition.name)
         case RegexFormat():
+            check_regex(wanted.regex, "response_format.regex")
             return Regex(wanted.regex)
         case _:
             return None

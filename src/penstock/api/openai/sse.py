@@ -13,7 +13,7 @@ import msgspec
 
 from penstock.api.errors import error_body
 from penstock.api.openai.identity import Identity
-from penstock.api.openai.usage import usage_object
+from penstock.api.openai.usage import usage_json
 from penstock.domain.errors import PenstockError
 from penstock.domain.event import Event, Finished
 from penstock.domain.usage import Usage, total
@@ -30,19 +30,12 @@ class ChunkWriter(ABC):
     in every chunk.
     """
 
-    object: str
+    object: bytes
 
     def __init__(
         self, identity: Identity, *, prompts: Sequence[int], choices: int, include_usage: bool
     ) -> None:
-        head = {
-            "id": identity.id,
-            "object": self.object,
-            "created": identity.created,
-            "model": identity.model,
-            "system_fingerprint": identity.system_fingerprint,
-        }
-        self._head = b"data: " + encode(head)[:-1] + b',"choices":['
+        self._head = b'data: %b,"choices":[' % identity.head(self.object)
         self._tail = b'],"usage":null}\n\n' if include_usage else b"]}\n\n"
         self._include_usage = include_usage
         self._prompts = prompts
@@ -79,7 +72,7 @@ class ChunkWriter(ABC):
         return b"".join(chunks)
 
     def _usage_field(self) -> bytes:
-        return b'"usage":' + encode(usage_object(total(self._usage, self._prompts)))
+        return b'"usage":' + usage_json(total(self._usage, self._prompts))
 
 
 async def stream(first: Part, parts: Parts, writer: ChunkWriter) -> AsyncGenerator[bytes, None]:
