@@ -74,14 +74,15 @@ def _it_still_answers_afterwards(fake_server: Server) -> Iterator[None]:
 
 # -- types and ranges ----------------------------------------------------------------------------
 
+Values = tuple[Any, ...]
 HUGE = Literal("1" * 400)
-NOT_NUMBERS = ("1", True, [], {})
+NOT_NUMBERS: Values = ("1", True, [], {})
 NOT_FLOATS = (*NOT_NUMBERS, Literal("1e400"), Literal("-1e400"), HUGE)
 NOT_INTS = (*NOT_NUMBERS, 1.5, Literal("1e400"), 2**64, -(2**64), HUGE)
-NOT_BOOLS = (0, 1, "true", [], {})
-NOT_TEXTS = (1, True, [], {})
+NOT_BOOLS: Values = (0, 1, "true", [], {})
+NOT_TEXTS: Values = (1, True, [], {})
 
-SAMPLED: dict[str, Iterable[Any]] = {
+SAMPLED: dict[str, Values] = {
     "max_tokens": (*NOT_INTS, -1, -(2**31), 2**31),
     "temperature": (*NOT_FLOATS, -0.01, 2.01),
     "top_p": (*NOT_FLOATS, -0.01, 1.01),
@@ -146,7 +147,7 @@ COMPLETION_WRONG = SAMPLED | {
                ["a"] * 129),
 }  # fmt: skip
 
-EMBEDDING_WRONG: dict[str, Iterable[Any]] = {
+EMBEDDING_WRONG: dict[str, Values] = {
     "model": SAMPLED["model"],
     "input": (None, 1, True, {}, "", [], [""], ["a", ""], [[]], [[], [1]], ["a", 1], [1, "a"],
               [[1], "a"], ["a", [1]], [None], [True], [1.5], [-1], [[-1]], [{}], [[[1]]],
@@ -250,7 +251,8 @@ def test_fields_that_do_not_go_together_are_refused(
     "field",
     ["nonsense", "Model", "", "n_discard", "cache_prompt", "grammar", "id_slot", "mirostat",
      "api_base", "base_url", "chat_template", "samplers", "lora", "prompt_embeds",
-     "truncate_prompt_tokens", "return_progress", "ignore_eos", "__proto__", "functions", "function_call", "n_predict"],
+     "truncate_prompt_tokens", "return_progress", "ignore_eos", "__proto__", "functions",
+     "function_call", "n_predict"],
 )  # fmt: skip
 def test_an_unknown_field_is_named(fake_server: Server, endpoint: str, field: str) -> None:
     reply = fake_server.post(endpoint, BODIES[endpoint] | {field: 1})
@@ -264,7 +266,8 @@ def test_an_unknown_field_is_named(fake_server: Server, endpoint: str, field: st
 @pytest.mark.parametrize(
     "body",
     rows([b"", b"null", b"[]", b'"x"', b"1", b"true", b"{", b"}", b"[", b"{}x",
-     b"{'a': 1}", b"{a: 1}", b'{"model": }', b'{"model" "fast"}', b"NaN", b"\x00", b"\xff\xfe{\x00}\x00", b"<xml/>",
+     b"{'a': 1}", b"{a: 1}", b'{"model": }', b'{"model" "fast"}', b"NaN", b"\x00", b"\xff\xfe{\x00}\x00",
+     b"<xml/>",
      b"model=fast", b'{"model": "fa\xffst"}', b'{"model": "\xed\xa0\x80"}', b'{"mod\xffel": 1}',
      b'{"model": "\\x"}', b'{"model": "\\u12"}', b"[" * 100_000, b'{"a":' * 100_000,
      b"[" * 100_000 + b"]" * 100_000, b'{"model": "fast"', b"\n" * 1000, b"1e400", b"-",
@@ -517,7 +520,8 @@ def test_no_other_header_opens_the_door(fake_server: Server, header: str) -> Non
     "path",
     rows(["/v1", "/v1/", "/v2/chat/completions", "/chat/completions", "/v1/chat",
      "/v1/chat/completions/", "/v1//models", "//v1/models", "/v1/models/", "/V1/models",
-     "/v1/engines", "/api/chat", "/v1/chat%2Fcompletions", "/v1/../v1/models", "/health/", "/.env", "/v1/openai",
+     "/v1/engines", "/api/chat", "/v1/chat%2Fcompletions", "/v1/../v1/models", "/health/",
+     "/.env", "/v1/openai",
      "/" + "a" * 9000, "/%ff", "/v1/audio/speech"]),
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])

@@ -8,6 +8,7 @@ since it does not notice that the client of a plain call has left.
 
 import sys
 from collections.abc import AsyncGenerator
+from functools import partial
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, ClassVar
@@ -195,7 +196,9 @@ class LlamaCpp(Engine):
         return answer
 
     def _answer(self, client: Client, path: str, body: dict[str, Any], call: Generation) -> Answer:
-        return Answer(client.post(path, msgspec.json.encode(body)), call.stop, refusal)
+        param = "messages" if isinstance(call.prompt, Chat) else "prompt"
+        exchange = client.post(path, msgspec.json.encode(body))
+        return Answer(exchange, call.stop, partial(refusal, param=param))
 
     async def _generate_after_echo(
         self, client: Client, call: Generation
@@ -392,7 +395,7 @@ async def first_call_only(stream: Batches) -> AsyncGenerator[list[Event], None]:
             yield kept
 
 
-async def refusal(exchange: Exchange, *, param: str = "messages") -> Exception:
+async def refusal(exchange: Exchange, *, param: str) -> Exception:
     """llama-server's HTTP errors as ours. After our own checks a 500 is nearly always its own."""
     try:
         message, error = error_message(await exchange.read(1024 * 1024))

@@ -1,7 +1,7 @@
 """Chat completions: request -> calls, events -> chunks or one object."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
