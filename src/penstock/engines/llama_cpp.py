@@ -8,8 +8,8 @@ since it does not notice that the client of a plain call has left.
 
 import sys
 from collections.abc import AsyncGenerator
-from functools import partial
 from contextlib import aclosing
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 

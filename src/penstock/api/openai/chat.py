@@ -63,6 +63,9 @@ ROLES: dict[type[WireMessage], Literal["system", "user", "tool"]] = {
     ToolMessage: "tool",
 }
 
+TEMPLATE_VARIABLES = frozenset(
+    {"messages", "tools", "add_generation_prompt", "bos_token", "eos_token"}
+)
 
 # -- request ----------------------------------------------------------------------------------
 
@@ -79,7 +82,7 @@ def chat_job(request: ChatCompletionRequest, capabilities: Capabilities) -> Job:
             tools=tools_of(request) if request.tools else (),
             tool_choice=tool_choice_of(request) if request.tool_choice else "auto",
             parallel_tool_calls=request.parallel_tool_calls is not False,
-            template_arguments=request.chat_template_kwargs,
+            template_arguments=template_arguments_of(request),
             reasoning_effort=reasoning_effort_of(request),
         ),
         sampling=sampling_of(request),
@@ -202,6 +205,15 @@ def tool_choice_of(request: ChatCompletionRequest) -> ToolChoice:
             "'tool_choice' is only allowed when 'tools' are specified.", param="tool_choice"
         )
     return choice or "auto"
+
+
+def template_arguments_of(request: ChatCompletionRequest) -> dict[str, Any] | None:
+    """Raises InvalidRequest for arguments that would replace what a template is given by us."""
+    arguments = request.chat_template_kwargs
+    if arguments and (ours := TEMPLATE_VARIABLES & arguments.keys()):
+        param = f"chat_template_kwargs.{min(ours)}"
+        raise InvalidRequest(f"'{param}' cannot be set.", param=param)
+    return arguments
 
 
 def reasoning_effort_of(request: ChatCompletionRequest) -> str | None:
