@@ -196,6 +196,7 @@ def test_ctrl_c_stops_an_answer_and_not_the_program(fake_server: Server, tmp_pat
         until(lambda: fake_server.running() == 0, "the engine stops too", within_s=2)
         terminal.type("/system Be brief.\r")
         terminal.wait_for("System: Be brief.")
+        terminal.wait_for(">")
         terminal.type("\x04")
         assert terminal.process.wait(10) == 0
     finally:
@@ -229,7 +230,7 @@ def test_models_are_shown_for_people_and_for_machines(
     assert head.split() == ["MODEL", "STATE", "ENGINE", "TASKS", "CONTEXT"]
     assert rows[0].split()[:3] == ["penstock/tiny-chat", "ready", "llama_cpp"]
     listed = penstock("models", "--json", server=bundled_server).json
-    assert [row["model"] for row in listed] == ["penstock/tiny-chat", "penstock/tiny-embed"]
+    assert {"penstock/tiny-chat", "penstock/tiny-embed"} <= {row["model"] for row in listed}
 
 
 def test_bench_counts_the_tokens_of_all_streams(fake_server: Server, penstock: Run) -> None:
