@@ -254,7 +254,10 @@ class App:
         service = ServiceHandlers(
             catalogue=catalogue, registry=registry, draining=lambda: self.server.draining
         )
-        routes = [*openai_routes(OpenAIHandlers(gateway)), *service_routes(service)]
+        routes = [
+            *openai_routes(OpenAIHandlers(gateway, image_model=settings.image_model)),
+            *service_routes(service),
+        ]
         service.describe(msgspec.json.encode(describe(routes)), page(routes).encode())
         dispatcher = Dispatcher(routes, gateway)
         self.server = Server(

@@ -14,6 +14,8 @@ from penstock.api.openai.wire import (
     CompletionRequest,
     EmbeddingList,
     EmbeddingRequest,
+    ImagesRequest,
+    ImagesResponse,
     ModelList,
     ModelObject,
 )
@@ -71,6 +73,14 @@ def openai_routes(handlers: OpenAIHandlers) -> list[Route]:
                 summary="Vectors that stand for texts.",
                 takes=EmbeddingRequest,
                 gives=EmbeddingList,
+            ),
+            Route(
+                method="POST",
+                path=f"{prefix}/images/generations",
+                handle=handlers.images,
+                summary="Pictures of a prompt.",
+                takes=ImagesRequest,
+                gives=ImagesResponse,
             ),
             Route(
                 method="GET",

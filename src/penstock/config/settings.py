@@ -53,6 +53,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         tuple[ModelSettings, ...],
         Meta(description="What to serve; nothing means the bundled tiny models."),
     ] = ()
+    image_model: Annotated[
+        str, Meta(description="The model that draws when a request names none.")
+    ] = "penstock/tiny-draw"
     context_length: Annotated[
         Annotated[int, Meta(ge=16)] | None,
         Meta(description="Tokens of context per request; default: the model's, at most 8192."),

@@ -5,13 +5,22 @@ from pathlib import Path
 import penstock_tiny_models
 
 from penstock.control.weights import Progress, fetch
-from penstock.domain.source import Bundled, GgufFile, HubReference, ModelDirectory, Source
+from penstock.domain.source import (
+    Bundled,
+    DrawingDirectory,
+    GgufFile,
+    HubReference,
+    ModelDirectory,
+    Source,
+)
 from penstock.engines.registry import LocalSource
 
 
 def bundled_source(name: str) -> LocalSource:
     """Where a bundled model lies. `name` is one of `domain.source.BUNDLED_NAMES`."""
     directory = penstock_tiny_models.path(name.partition("/")[2])
+    if directory.name == "tiny-draw":
+        return DrawingDirectory(directory)
     ggufs = sorted(directory.glob("*.gguf"))
     return GgufFile(ggufs[0]) if ggufs else ModelDirectory(directory)
 

@@ -5,7 +5,9 @@ from typing import Literal
 
 import msgspec
 
-Task = Literal["chat", "completions", "embeddings"]
+from penstock.domain.image import ImageSizes
+
+Task = Literal["chat", "completions", "embeddings", "images"]
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +24,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     embedding_length: int | None = None
     dimensions: tuple[int, ...] | Literal["any"] = ()
     vocabulary_size: int | None = None
+    image_sizes: ImageSizes | None = None
 
     def missing(self, attributes: Iterable[str]) -> str | None:
         """The first of `attributes` that is not honoured."""

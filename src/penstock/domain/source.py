@@ -78,6 +78,15 @@ class ModelDirectory(msgspec.Struct, frozen=True):
         return _spell_path(self.path)
 
 
+class DrawingDirectory(msgspec.Struct, frozen=True):
+    """Where the bundled drawing model lies; never written on a command line."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return _spell_path(self.path)
+
+
 class HubReference(msgspec.Struct, frozen=True):
     """`org/repo` on the model hub. `quantisation` is in capitals; None leaves the choice to us."""
 

@@ -15,6 +15,7 @@ from penstock.domain.embedding import EmbeddingCall, Vectors
 from penstock.domain.errors import UnsupportedParameter
 from penstock.domain.event import Event
 from penstock.domain.generation import Generation
+from penstock.domain.image import ImageCall
 from penstock.domain.model import Capabilities
 from penstock.http.client import Client, Origin
 
@@ -85,6 +86,10 @@ class Engine(ABC):
     async def embed(self, client: Client, call: EmbeddingCall) -> Vectors:
         """Unit vectors, one per input, in order. Raises InvalidRequest, EngineFailed, Broken."""
         raise UnsupportedParameter("This model does not make embeddings.", param="model")
+
+    async def draw(self, client: Client, call: ImageCall) -> bytes:
+        """A PNG. Being cancelled stops the work. Raises InvalidRequest, EngineFailed, Broken."""
+        raise UnsupportedParameter("This model does not make images.", param="model")
 
 
 def local_client(

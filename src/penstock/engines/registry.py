@@ -4,14 +4,21 @@ from pathlib import Path
 
 import msgspec
 
-from penstock.domain.source import FakeEngine, GgufFile, ModelDirectory, RemoteServer
+from penstock.domain.source import (
+    DrawingDirectory,
+    FakeEngine,
+    GgufFile,
+    ModelDirectory,
+    RemoteServer,
+)
 from penstock.engines.base import Engine
 from penstock.engines.fake import Fake
 from penstock.engines.llama_cpp import LlamaCpp
 from penstock.engines.onnx import OnnxEmbedder
 from penstock.engines.openai import OpenAIServer
+from penstock.engines.tiny_draw import TinyDraw
 
-LocalSource = GgufFile | ModelDirectory | RemoteServer | FakeEngine
+LocalSource = GgufFile | ModelDirectory | DrawingDirectory | RemoteServer | FakeEngine
 
 
 class EngineOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +59,8 @@ def make_engine(name: str, source: LocalSource, options: EngineOptions) -> Engin
                 batch_tokens=options.embedding_batch_tokens,
                 stall_timeout_s=options.stall_timeout_s,
             )
+        case DrawingDirectory(path):
+            return TinyDraw(path, stall_timeout_s=options.stall_timeout_s)
         case RemoteServer(base_url, model):
             return OpenAIServer(
                 base_url,

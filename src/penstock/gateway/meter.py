@@ -16,7 +16,7 @@ from prometheus_client.registry import Collector
 from penstock.domain.event import Event, Finished, Prompt, Started
 from penstock.domain.usage import NOTHING, Usage
 
-Operation = Literal["chat", "text_completion", "embeddings"]
+Operation = Literal["chat", "text_completion", "embeddings", "image_generation"]
 Outcome = Literal["ok", "error", "client_left"]
 
 DURATION_BUCKETS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160)

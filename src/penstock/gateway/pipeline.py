@@ -1,15 +1,17 @@
 """The order of the steps, and nothing else."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Awaitable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from functools import partial
+from typing import TypeVar
 
 import msgspec
 
 from penstock.domain.embedding import EmbeddingCall, Vectors
 from penstock.domain.event import Event
 from penstock.domain.generation import Generation
+from penstock.domain.image import ImageCall
 from penstock.domain.key import Principal
 from penstock.domain.model import Capabilities
 from penstock.domain.usage import NOTHING, Usage, total
@@ -19,10 +21,12 @@ from penstock.gateway.auth import Keyring
 from penstock.gateway.deployment import Deployment
 from penstock.gateway.meter import Meter, Operation, Outcome, Recording
 from penstock.gateway.pick import least_busy, pick
-from penstock.gateway.relay import Relay, relay_embedding
+from penstock.gateway.relay import Ask, Relay, relay_whole
 from penstock.gateway.resolve import Catalogue
 
 MERGED_BATCHES = 16
+
+T = TypeVar("T")
 
 
 class Waits(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,23 +158,54 @@ class Gateway:
         self, principal: Principal, deployment: Deployment, call: EmbeddingCall
     ) -> Vectors:
         """Raises TooManyRequests, ModelNotReady, InvalidRequest, EngineFailed."""
-        name = deployment.model.name
-        recording = self._meter.begin("embeddings", name)
-        outcome: Outcome = "error"
-        usage = NOTHING
-        try:
-            with admit(deployment.lane, 1, name) as lease:
-                await lease.turn(0, self._waits.queue_timeout_s)
-                replica = await self._pick(deployment)
-                vectors = await relay_embedding(replica, call, partial(self._pick, deployment))
-            usage = Usage(prompt_tokens=vectors.prompt_tokens)
-            outcome = "ok"
+        recording = self._meter.begin("embeddings", deployment.model.name)
+        with self._recorded(recording), admit(deployment.lane, 1, deployment.model.name) as lease:
+            vectors = await self._whole(
+                deployment, lease, 0, lambda engine, client: engine.embed(client, call)
+            )
+            recording.calls[0] = Usage(prompt_tokens=vectors.prompt_tokens)
             return vectors
+
+    async def draw(
+        self, principal: Principal, deployment: Deployment, calls: Sequence[ImageCall]
+    ) -> list[bytes]:
+        """A picture a call, in order. Raises what `embed` raises."""
+
+        async def one(number: int, call: ImageCall) -> bytes:
+            return await self._whole(
+                deployment, lease, number, lambda engine, client: engine.draw(client, call)
+            )
+
+        recording = self._meter.begin("image_generation", deployment.model.name)
+        admitted = admit(deployment.lane, len(calls), deployment.model.name)
+        with self._recorded(recording), admitted as lease:
+            try:
+                async with asyncio.TaskGroup() as group:
+                    tasks = [group.create_task(one(*call)) for call in enumerate(calls)]
+            except BaseExceptionGroup as failures:
+                raise failures.exceptions[0] from None
+            return [task.result() for task in tasks]
+
+    async def _whole(self, deployment: Deployment, lease: Lease, call: int, ask: Ask[T]) -> T:
+        """Call number `call`, when its turn has come, answered in one piece."""
+        await lease.turn(call, self._waits.queue_timeout_s)
+        replica = await self._pick(deployment)
+        answer = await relay_whole(replica, ask, partial(self._pick, deployment))
+        lease.give_back(call)
+        return answer
+
+    @contextmanager
+    def _recorded(self, recording: Recording) -> Iterator[None]:
+        """Ends the recording of an answer in one piece, with how it went."""
+        outcome: Outcome = "error"
+        try:
+            yield
+            outcome = "ok"
         except asyncio.CancelledError:
             outcome = "client_left"
             raise
         finally:
-            recording.end(outcome, usage)
+            recording.end(outcome, recording.calls.get(0, NOTHING))
 
     def _pick(self, deployment: Deployment) -> Awaitable[Replica]:
         return pick(

@@ -1,20 +1,21 @@
 """Replica -> events; another try where nothing has been said yet."""
 
 from collections.abc import Awaitable, Callable
-from typing import Self
+from typing import Self, TypeVar
 
-from penstock.domain.embedding import EmbeddingCall, Vectors
 from penstock.domain.errors import EngineFailed
 from penstock.domain.event import Event
 from penstock.domain.generation import Generation
-from penstock.engines.base import Batches
+from penstock.engines.base import Batches, Engine
 from penstock.fleet.replica import Replica
-from penstock.http.client import Broken
+from penstock.http.client import Broken, Client
 
 #: A call that broke its engine may be why it broke: it gets one more try, not many.
 TRIES = 2
 
+T = TypeVar("T")
 Pick = Callable[[], Awaitable[Replica]]
+Ask = Callable[[Engine, Client], Awaitable[T]]
 
 
 class Relay:
@@ -64,13 +65,16 @@ class Relay:
             await self._batches.aclose()
 
 
-async def relay_embedding(replica: Replica, call: EmbeddingCall, pick: Pick) -> Vectors:
-    """The call's vectors. Raises EngineFailed, or what `pick` and the engine raise."""
+async def relay_whole(replica: Replica, ask: Ask[T], pick: Pick) -> T:
+    """An answer in one piece: what `ask` gets from a replica, or from another after a failure.
+
+    Raises EngineFailed, or what `pick` and `ask` raise.
+    """
     for remaining in reversed(range(TRIES)):
         assert replica.client is not None
         replica.in_flight += 1
         try:
-            return await replica.engine.embed(replica.client, call)
+            return await ask(replica.engine, replica.client)
         except Broken as broken:
             if not remaining:
                 raise EngineFailed(f"The engine failed: {broken}.") from None

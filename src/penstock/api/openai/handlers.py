@@ -10,6 +10,7 @@ from penstock.api.openai.chat import ChatChunkWriter, ChatFold, chat_job
 from penstock.api.openai.completions import CompletionChunkWriter, CompletionFold, completion_job
 from penstock.api.openai.embeddings import embedding_call, embedding_list
 from penstock.api.openai.identity import Identity, IdentityMaker
+from penstock.api.openai.images import image_calls, images_response
 from penstock.api.openai.models import model_list, model_object
 from penstock.api.openai.request import (
     check_attributes,
@@ -22,6 +23,7 @@ from penstock.api.openai.wire import (
     ChatCompletionRequest,
     CompletionRequest,
     EmbeddingRequest,
+    ImagesRequest,
 )
 from penstock.domain.errors import EngineFailed
 from penstock.domain.key import Principal
@@ -41,11 +43,14 @@ class Fold(Protocol):
 class OpenAIHandlers:
     """Each method takes a request and its caller; errors are raised as PenstockError."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, *, image_model: str) -> None:
+        """`image_model` draws for those who name none."""
         self._gateway = gateway
+        self._image_model = image_model
         self._ids = IdentityMaker()
         self._decode_chat = msgspec.json.Decoder(ChatCompletionRequest)
         self._decode_completion = msgspec.json.Decoder(CompletionRequest)
+        self._decode_images = msgspec.json.Decoder(ImagesRequest)
         self._decode_embedding = msgspec.json.Decoder(EmbeddingRequest)
 
     async def chat_completions(self, http: Request, principal: Principal) -> Answer:
@@ -103,6 +108,15 @@ class OpenAIHandlers:
         call = embedding_call(request, capabilities)
         vectors = await self._gateway.embed(principal, deployment, call)
         return Response(body=encode(embedding_list(request, deployment.model.name, vectors)))
+
+    async def images(self, http: Request, principal: Principal) -> Answer:
+        request = decode(self._decode_images, http)
+        deployment = self._gateway.resolve(request.model or self._image_model)
+        capabilities = await self._gateway.capabilities(deployment)
+        check_task(deployment, capabilities, "images")
+        calls = image_calls(request, capabilities)
+        pictures = await self._gateway.draw(principal, deployment, calls)
+        return Response(body=encode(images_response(calls, pictures)))
 
     async def list_models(self, http: Request, principal: Principal) -> Answer:
         return Response(body=encode(model_list(self._gateway.catalogue)))

@@ -250,6 +250,23 @@ class EmbeddingRequest(Tolerated, kw_only=True, forbid_unknown_fields=True):
     user: Annotated[str, Meta(max_length=1024)] | None = None
 
 
+class ImagesRequest(Tolerated, kw_only=True, forbid_unknown_fields=True):
+    """`model` may be left out: the server has a default. `quality` and `style` change nothing."""
+
+    prompt: Annotated[str, Meta(min_length=1, max_length=4000)]
+    model: Name | None = None
+    n: Annotated[int, Meta(ge=1, le=10)] | None = None
+    size: Annotated[str, Meta(pattern=r"^(auto|[0-9]{1,5}x[0-9]{1,5})$")] | None = None
+    seed: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+    response_format: Literal["b64_json", "url"] | None = None
+    output_format: Literal["png"] | None = None
+    background: Literal["auto", "opaque"] | None = None
+    quality: Annotated[str, Meta(max_length=32)] | None = None
+    style: Annotated[str, Meta(max_length=32)] | None = None
+    moderation: Annotated[str, Meta(max_length=32)] | None = None
+    user: Annotated[str, Meta(max_length=1024)] | None = None
+
+
 # -- answers ----------------------------------------------------------------------------------
 
 
@@ -363,6 +380,17 @@ class EmbeddingList(msgspec.Struct, kw_only=True):
     data: list[EmbeddingObject]
     model: str
     usage: EmbeddingUsage
+
+
+class ImageObject(msgspec.Struct):
+    b64_json: str
+
+
+class ImagesResponse(msgspec.Struct, kw_only=True):
+    created: int
+    data: list[ImageObject]
+    size: str
+    output_format: Literal["png"] = "png"
 
 
 class ModelObject(msgspec.Struct, kw_only=True):
