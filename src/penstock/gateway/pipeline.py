@@ -1,7 +1,14 @@
 """The order of the steps, and nothing else."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Coroutine,
+    Iterable,
+    Iterator,
+    Sequence,
+)
 from contextlib import aclosing, contextmanager
 from functools import partial
 from typing import TypeVar
@@ -14,7 +21,7 @@ from penstock.domain.generation import Generation
 from penstock.domain.image import ImageCall
 from penstock.domain.key import Principal
 from penstock.domain.model import Capabilities
-from penstock.domain.usage import NOTHING, Usage, total
+from penstock.domain.usage import Usage, total
 from penstock.fleet.replica import Replica
 from penstock.gateway.admit import Lease, admit
 from penstock.gateway.auth import Keyring
@@ -111,6 +118,37 @@ class Gateway:
         finally:
             recording.end(outcome, total(recording.calls, job.prompts))
 
+    async def complete(
+        self, principal: Principal, deployment: Deployment, job: Job
+    ) -> list[list[Event]]:
+        """The job's whole answer: all events of each of its calls. Raises what `generate` raises.
+
+        Counted as it goes too: a client that leaves has cost what the engine made until then.
+        """
+        recording = self._meter.begin(job.operation, deployment.model.name)
+        admitted = admit(deployment.lane, len(job.calls), deployment.model.name)
+        with self._recorded(recording, job.prompts), admitted as lease:
+            if len(job.calls) == 1:
+                return [await self._events(deployment, lease, job, 0, recording)]
+            return await gathered(
+                self._events(deployment, lease, job, call, recording)
+                for call in range(len(job.calls))
+            )
+
+    async def _events(
+        self, deployment: Deployment, lease: Lease, job: Job, call: int, recording: Recording
+    ) -> list[Event]:
+        events: list[Event] = []
+        relay = await self._relay(deployment, lease, job, call)
+        try:
+            async for batch in relay:
+                recording.count(call, batch)
+                events += batch
+        finally:
+            await relay.aclose()
+        lease.give_back(call)
+        return events
+
     async def _relay(self, deployment: Deployment, lease: Lease, job: Job, call: int) -> Relay:
         """Engine call number `call`, when its turn has come and a replica is ready."""
         if lease.waits:
@@ -159,7 +197,8 @@ class Gateway:
     ) -> Vectors:
         """Raises TooManyRequests, ModelNotReady, InvalidRequest, EngineFailed."""
         recording = self._meter.begin("embeddings", deployment.model.name)
-        with self._recorded(recording), admit(deployment.lane, 1, deployment.model.name) as lease:
+        admitted = admit(deployment.lane, 1, deployment.model.name)
+        with self._recorded(recording, (0,)), admitted as lease:
             vectors = await self._whole(
                 deployment, lease, 0, lambda engine, client: engine.embed(client, call)
             )
@@ -178,13 +217,8 @@ class Gateway:
 
         recording = self._meter.begin("image_generation", deployment.model.name)
         admitted = admit(deployment.lane, len(calls), deployment.model.name)
-        with self._recorded(recording), admitted as lease:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    tasks = [group.create_task(one(*call)) for call in enumerate(calls)]
-            except BaseExceptionGroup as failures:
-                raise failures.exceptions[0] from None
-            return [task.result() for task in tasks]
+        with self._recorded(recording, ()), admitted as lease:
+            return await gathered(one(*call) for call in enumerate(calls))
 
     async def _whole(self, deployment: Deployment, lease: Lease, call: int, ask: Ask[T]) -> T:
         """Call number `call`, when its turn has come, answered in one piece."""
@@ -195,7 +229,7 @@ class Gateway:
         return answer
 
     @contextmanager
-    def _recorded(self, recording: Recording) -> Iterator[None]:
+    def _recorded(self, recording: Recording, prompts: tuple[int, ...]) -> Iterator[None]:
         """Ends the recording of an answer in one piece, with how it went."""
         outcome: Outcome = "error"
         try:
@@ -205,7 +239,7 @@ class Gateway:
             outcome = "client_left"
             raise
         finally:
-            recording.end(outcome, recording.calls.get(0, NOTHING))
+            recording.end(outcome, total(recording.calls, prompts))
 
     def _pick(self, deployment: Deployment) -> Awaitable[Replica]:
         return pick(
@@ -213,3 +247,13 @@ class Gateway:
             timeout_s=self._waits.ready_timeout_s,
             model=deployment.model.name,
         )
+
+
+async def gathered(calls: Iterable[Coroutine[None, None, T]]) -> list[T]:
+    """All results in order; the first failure ends the other calls and is raised as it is."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(call) for call in calls]
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]

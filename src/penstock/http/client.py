@@ -84,15 +84,21 @@ class Client:
         self.stall_timeout_s = stall_timeout_s
         persistence = b"" if reuse else b"connection: close\r\n"
         self._headers = b"host: %b\r\n%b%b" % (origin.authority.encode(), headers, persistence)
+        self._post_heads: dict[str, bytes] = {}
         self._idle: list[_Wire] = []
         self._wires: set[_Wire] = set()
         self._sweeper: asyncio.Task[None] | None = None
         self._tls = ssl.create_default_context() if origin.tls else None
 
     def post(self, path: str, body: bytes) -> "Exchange":
-        head = b"POST %b HTTP/1.1\r\n%bcontent-type: application/json\r\ncontent-length: %d\r\n\r\n"
-        target = (self.origin.base_path + path).encode()
-        return Exchange(self, head % (target, self._headers, len(body)) + body)
+        head = self._post_heads.get(path)
+        if head is None:
+            head = self._post_heads[path] = b"POST %b HTTP/1.1\r\n%b%b" % (
+                (self.origin.base_path + path).encode(),
+                self._headers,
+                b"content-type: application/json\r\ncontent-length: ",
+            )
+        return Exchange(self, b"%b%d\r\n\r\n%b" % (head, len(body), body))
 
     def get(self, path: str) -> "Exchange":
         target = (self.origin.base_path + path).encode()

@@ -54,7 +54,7 @@ from penstock.domain.generation import (
 )
 from penstock.domain.model import Capabilities
 from penstock.domain.usage import total
-from penstock.gateway.pipeline import Job, Part
+from penstock.gateway.pipeline import Job
 
 ROLES: dict[type[WireMessage], Literal["system", "user", "tool"]] = {
     SystemMessage: "system",
@@ -316,21 +316,19 @@ class ChatFold:
         self._prompts = prompts
         self._alternatives = alternatives
         self._ids = ids
-        self._choices = [_FoldedChoice() for _ in prompts]
 
-    def add(self, part: Part) -> None:
-        self._choices[part.call].add(part.events)
-
-    def render(self) -> bytes:
-        """A `wire.ChatCompletion`."""
-        choices = [
-            choice.render(call, self._alternatives, self._ids)
-            for call, choice in enumerate(self._choices)
-        ]
-        usage = {call: choice.finished.usage for call, choice in enumerate(self._choices)}
+    def render(self, answers: Sequence[Sequence[Event]]) -> bytes:
+        """A `wire.ChatCompletion` of each call's events."""
+        choices = [_FoldedChoice(events) for events in answers]
+        usage = {call: choice.finished.usage for call, choice in enumerate(choices)}
         return b'%b,"choices":[%b],"usage":%b}' % (
             self._identity.head(b"chat.completion"),
-            b",".join(choices),
+            b",".join(
+                [
+                    choice.render(call, self._alternatives, self._ids)
+                    for call, choice in enumerate(choices)
+                ]
+            ),
             usage_json(total(usage, self._prompts)),
         )
 
@@ -338,14 +336,12 @@ class ChatFold:
 class _FoldedChoice:
     __slots__ = ("calls", "finished", "reasoning", "scores", "text")
 
-    def __init__(self) -> None:
+    def __init__(self, events: Sequence[Event]) -> None:
         self.text = ""
         self.reasoning = ""
         self.scores: list[TokenLogprob] | None = None
         self.calls: dict[int, AnsweredFunction] | None = None
         self.finished = Finished("stop")
-
-    def add(self, events: list[Event]) -> None:
         for event in events:
             if isinstance(event, Text):
                 self.text += event.text

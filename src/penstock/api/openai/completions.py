@@ -21,7 +21,7 @@ from penstock.domain.generation import Generation, Tokens
 from penstock.domain.generation import Text as TextPrompt
 from penstock.domain.model import Capabilities
 from penstock.domain.usage import total
-from penstock.gateway.pipeline import Job, Part
+from penstock.gateway.pipeline import Job
 
 DEFAULT_MAX_TOKENS = 16
 MAX_PROMPTS = 128
@@ -165,43 +165,40 @@ class CompletionFold:
         self._identity = identity
         self._prompts = prompts
         self._logprobs = logprobs
-        self._texts: list[list[str]] = [[] for _ in prompts]
-        self._scores: list[list[TokenLogprob]] = [[] for _ in prompts]
-        self._finished = [Finished("stop") for _ in prompts]
 
-    def add(self, part: Part) -> None:
-        call = part.call
-        for event in part.events:
-            match event:
-                case Text():
-                    self._texts[call].append(event.text)
-                case ScoredText() | Prompt():
-                    self._texts[call].append(event.text)
-                    self._scores[call].extend(event.logprobs or ())
-                case Finished():
-                    self._finished[call] = event
-                case _:
-                    pass
-
-    def render(self) -> bytes:
-        """A `wire.Completion`."""
-        usage = {call: finished.usage for call, finished in enumerate(self._finished)}
+    def render(self, answers: Sequence[Sequence[Event]]) -> bytes:
+        """A `wire.Completion` of each call's events."""
+        usage = {
+            call: event.usage
+            for call, events in enumerate(answers)
+            for event in events
+            if isinstance(event, Finished)
+        }
         return b'%b,"choices":[%b],"usage":%b}' % (
             self._identity.head(b"text_completion"),
-            b",".join([self._render(call) for call in range(len(self._finished))]),
+            b",".join([self._choice(call, events) for call, events in enumerate(answers)]),
             usage_json(total(usage, self._prompts)),
         )
 
-    def _render(self, call: int) -> bytes:
+    def _choice(self, call: int, events: Sequence[Event]) -> bytes:
         """A `wire.CompletionChoice`."""
+        text = ""
+        scores: list[TokenLogprob] = []
+        reason = "stop"
+        for event in events:
+            if isinstance(event, Finished):
+                reason = event.reason
+            elif isinstance(event, Text | ScoredText | Prompt):
+                text += event.text
+                scores += getattr(event, "logprobs", None) or ()
         logprobs = b"null"
         if self._logprobs is not None:
-            logprobs = encode(legacy_logprobs(self._scores[call], 0, self._logprobs))
+            logprobs = encode(legacy_logprobs(scores, 0, self._logprobs))
         return b'{"index":%d,"text":%b,"logprobs":%b,"finish_reason":"%b"}' % (
             call,
-            encode("".join(self._texts[call])),
+            encode(text),
             logprobs,
-            self._finished[call].reason.encode(),
+            reason.encode(),
         )
 
 

@@ -1,6 +1,5 @@
 """OpenAI's endpoints: a sentence each, over what the other files know."""
 
-from typing import Protocol
 from urllib.parse import unquote
 
 import msgspec
@@ -34,12 +33,6 @@ from penstock.http.message import Answer, Request, Response, StreamingResponse
 encode = msgspec.json.encode
 
 
-class Fold(Protocol):
-    def add(self, part: Part) -> None: ...
-
-    def render(self) -> bytes: ...
-
-
 class OpenAIHandlers:
     """Each method takes a request and its caller; errors are raised as PenstockError."""
 
@@ -62,7 +55,6 @@ class OpenAIHandlers:
         check_attributes(request, capabilities)
         job = chat_job(request, capabilities)
         identity = self._identity("chatcmpl", deployment)
-        parts = self._gateway.generate(principal, deployment, job)
         if request.stream:
             writer = ChatChunkWriter(
                 identity,
@@ -72,11 +64,11 @@ class OpenAIHandlers:
                 alternatives=request.top_logprobs,
                 ids=self._ids,
             )
-            return await streamed(parts, writer)
+            return await streamed(self._gateway.generate(principal, deployment, job), writer)
         fold = ChatFold(
             identity, prompts=job.prompts, alternatives=request.top_logprobs, ids=self._ids
         )
-        return await folded(parts, fold)
+        return Response(body=fold.render(await self._gateway.complete(principal, deployment, job)))
 
     async def completions(self, http: Request, principal: Principal) -> Answer:
         request = decode(self._decode_completion, http)
@@ -87,7 +79,6 @@ class OpenAIHandlers:
         check_attributes(request, capabilities)
         job: Job = completion_job(request, capabilities)
         identity = self._identity("cmpl", deployment)
-        parts = self._gateway.generate(principal, deployment, job)
         if request.stream:
             writer = CompletionChunkWriter(
                 identity,
@@ -96,9 +87,9 @@ class OpenAIHandlers:
                 include_usage=includes_usage(request),
                 logprobs=request.logprobs,
             )
-            return await streamed(parts, writer)
+            return await streamed(self._gateway.generate(principal, deployment, job), writer)
         fold = CompletionFold(identity, prompts=job.prompts, logprobs=request.logprobs)
-        return await folded(parts, fold)
+        return Response(body=fold.render(await self._gateway.complete(principal, deployment, job)))
 
     async def embeddings(self, http: Request, principal: Principal) -> Answer:
         request = decode(self._decode_embedding, http)
@@ -141,9 +132,3 @@ async def first_part(parts: Parts) -> Part:
     async for part in parts:
         return part
     raise EngineFailed("The engine gave no answer.")
-
-
-async def folded(parts: Parts, fold: Fold) -> Answer:
-    async for part in parts:
-        fold.add(part)
-    return Response(body=fold.render())
