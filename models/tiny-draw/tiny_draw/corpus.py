@@ -12,7 +12,7 @@ from penstock_tiny_models.draw.things import THINGS
 from tiny_draw.check import faults
 from tiny_draw.layout import picture_of
 from tiny_draw.phrasing import Phrasing
-from tiny_draw.scenes import Group, Said, Scene, SceneMaker
+from tiny_draw.scenes import Group, Said, Scene, SceneMaker, ambiguous
 
 NUMBERS = {token: number for number, token in enumerate(program.TOKENS)}
 
@@ -51,6 +51,8 @@ class Corpus:
         if not self.plain and draw < 0.1:
             return self._with_unknown()
         scene = self.scenes.scene()
+        while ambiguous(scene):
+            scene = self.scenes.scene()
         return Example(self.phrasing.caption(scene), scene, picture_of(scene, self.rng))
 
     def _nothing(self) -> Example:

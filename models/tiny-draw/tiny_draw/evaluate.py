@@ -2,6 +2,8 @@
 
 import statistics
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -20,14 +22,27 @@ SPLITS = (
 SEED = 20_000_000  # far from the seeds of training
 
 
-def right(drawer: Drawer, heldout: bool, apart: bool, count: int) -> tuple[float, list[str]]:
-    """The share of right programs, and the captions of wrong ones with what is wrong."""
-    wrong: list[str] = []
-    for number, example in enumerate(islice(Corpus(SEED, heldout, apart), count)):
-        found = faults(example.scene, drawer.picture(example.caption, seed=number))
-        if found:
-            wrong.append(f"{example.caption}\n    {'; '.join(found)}")
-    return 1 - len(wrong) / count, wrong
+@dataclass(frozen=True)
+class Result:
+    caption: str
+    groups: int
+    faults: list[str]
+
+
+def results(drawer: Drawer, heldout: bool, apart: bool, count: int) -> list[Result]:
+    return [
+        Result(
+            example.caption,
+            len(example.scene.groups),
+            faults(example.scene, drawer.picture(example.caption, seed=number)),
+        )
+        for number, example in enumerate(islice(Corpus(SEED, heldout, apart), count))
+    ]
+
+
+def share_right(results: Iterable[Result]) -> str:
+    right = [not result.faults for result in results]
+    return f"{sum(right) / max(1, len(right)):.1%}"
 
 
 def milliseconds(drawer: Drawer, side: int, count: int = 60) -> tuple[float, float]:
@@ -43,12 +58,14 @@ def milliseconds(drawer: Drawer, side: int, count: int = 60) -> tuple[float, flo
 def table(folder: Path, count: int = 1000) -> str:
     """The evaluation as the model card shows it."""
     drawer = Drawer(folder)
-    lines = ["| captions | right |", "| --- | --- |"]
+    lines = ["| captions | right | one group | two | three |", "| --- | --- | --- | --- | --- |"]
     for name, heldout, apart in SPLITS:
-        share, wrong = right(drawer, heldout, apart, count)
-        lines.append(f"| {name} ({count}) | {share:.1%} |")
-        for line in wrong[:8]:
-            print(f"  wrong: {line}")
+        found = results(drawer, heldout, apart, count)
+        shares = [share_right(found)]
+        shares += [share_right(each for each in found if each.groups == n) for n in (1, 2, 3)]
+        lines.append(f"| {name} ({count}) | {' | '.join(shares)} |")
+        for result in [each for each in found if each.faults][:8]:
+            print(f"  wrong: {result.caption}\n    {'; '.join(result.faults)}")
     lines += ["", "| picture | CPU ms, median | CPU ms, 95 of 100 |", "| --- | --- | --- |"]
     for side in (256, 512, 1024):
         median, most = milliseconds(drawer, side)

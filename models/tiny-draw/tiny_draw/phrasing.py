@@ -15,6 +15,21 @@ from tiny_draw.scenes import LIVING, Group, Said, Scene, rides_when_on
 
 FOLK = {thing.name for thing in PEOPLE}
 _NOISE = ("a", "it", "that", "in", "of", "and", "with", "at", "has", "which", "some", ",", "please")
+_JOINTS_WITH_UNKNOWN = (
+    "riding",
+    "holding",
+    "with",
+    "and",
+    "wearing",
+    "on",
+    "next to",
+    "under",
+    "behind",
+    "in front of",
+    "in",
+    "above",
+    "to the left of",
+)
 UNKNOWN = ("wombat", "gizmo", "zeppel", "quokka", "widget", "blorp", "accordion", "trombone")
 
 
@@ -364,7 +379,7 @@ class Phrasing:
 
     def with_unknown(self, text: str) -> str:
         """The caption of a group, joined to something that nobody can draw."""
-        joint = self.rng.choice(("riding", "holding", "with", "and", "wearing", "on", "next to"))
+        joint = self.rng.choice(_JOINTS_WITH_UNKNOWN)
         adjective = self.rng.choice(("", "", "", "red ", "big "))
         return f"{text} {joint} a {adjective}{self.rng.choice(UNKNOWN)}"
 
@@ -466,8 +481,11 @@ class Phrasing:
             return self._joined(text, group.said, joint, other)
         clause = self._clause(joint, other)
         text = f"{text} {clause}"
-        for joint, other in more:
-            text = self._form("second joint", a=text, clause=self._clause(joint, other))
+        for again, other in more:
+            if again == joint and self.rng.random() < 0.7:
+                text = f"{text} and {self.noun(other)}"
+            else:
+                text = self._form("second joint", a=text, clause=self._clause(again, other))
         return text
 
     def _joined(self, text: str, said: Said, joint: str, other: Said) -> str:

@@ -244,6 +244,18 @@ _MOUNTS_BY_ON = {
 }
 
 
+def ambiguous(scene: Scene) -> bool:
+    """Whether a list would read as worn or held: "a cat wearing a hat and a scarf"."""
+    if scene.relations or scene.between:
+        return False
+    for group, after in zip(scene.groups, scene.groups[1:], strict=False):
+        if group.joined and group.joined[-1][0] in ("wear", "hold"):
+            thing = THINGS[after.said.noun.thing]
+            if any(thing.can(role) for role in ("head", "eyes", "neck", "held")):
+                return True
+    return False
+
+
 def rides_when_on(actor: str, base: str) -> bool:
     """Whether "on" between the two means riding."""
     return actor in LIVING and base in _MOUNTS_BY_ON

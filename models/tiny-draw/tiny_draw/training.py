@@ -25,7 +25,7 @@ class Course:
     """`steps`, or fewer when `minutes` are over first: the learning rate falls to its end by
     whichever is nearer."""
 
-    steps: int = 2600
+    steps: int = 8000
     minutes: float = 110.0
     batch: int = 128
     muon_rate: float = 0.02
@@ -98,9 +98,12 @@ def batches(corpus: Corpus, size: int) -> Iterator[Batch]:
         yield from (Batch.of(row) for row in rows)
 
 
-def train(course: Course, report: Callable[[str, Network], None]) -> Network:
+def train(
+    course: Course, report: Callable[[str, Network], None], start_from: Network | None = None
+) -> Network:
+    """A new network, or the given one trained further."""
     torch.manual_seed(course.seed)
-    network = Network(Shape(len(program.TOKENS)))
+    network = start_from or Network(Shape(len(program.TOKENS)))
     matrices = [p for p in network.blocks.parameters() if p.ndim == 2]
     others = [p for p in network.parameters() if all(p is not m for m in matrices)]
     optimisers = (

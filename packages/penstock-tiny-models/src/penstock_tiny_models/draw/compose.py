@@ -23,6 +23,7 @@ from penstock_tiny_models.draw.sprites import SPRITES, Look, Spot
 from penstock_tiny_models.draw.things import THINGS
 
 _AIRY = ("space", "sky", "underwater", "sea")
+SMALLEST_ALONE = 0.52  # of the page, for a thing alone on it
 HIDDEN_SHARE = 0.38  # of whoever sits in a vessel
 LOWEST_FLIGHT = 0.7  # what stands higher on the page than this touches no ground
 _WORN_AT = ("head", "eyes", "neck")
@@ -34,10 +35,27 @@ def marks_of(picture: Picture, width: int, height: int, seed: int) -> list[Mark]
     scenery = Scenery(page, width / height, picture.light, Random(seed))
     places.background(scenery, picture.place, picture.colour)
     composer = Composer(page, picture.place, width, height, Random(seed + 1))
-    for unit in sorted(picture.units, key=_distance):
+    for unit in sorted(nearer(picture.units), key=_distance):
         composer.unit(unit)
     places.weather(scenery, picture.place)
     return page.marks
+
+
+def nearer(units: tuple[Unit, ...]) -> tuple[Unit, ...]:
+    """A small thing that stands alone in the middle is shown from nearer."""
+    if len(units) != 1:
+        return units
+    (unit,) = units
+    box = box_of(unit)
+    largest = max(box.width, box.height) * unit.scale
+    central = 0.25 < unit.x < 0.75 and 0.3 < unit.y - box.height * unit.scale / 2 < 0.8
+    if largest >= SMALLEST_ALONE or not central or unit.noun.size in ("tiny", "small"):
+        return units
+    factor = SMALLEST_ALONE / largest
+    floats = _bottom(unit) in ("page", "sky")
+    drop = (factor - 1) * box.height * unit.scale / 2 if floats else 0.0
+    x = 0.5 + (unit.x - 0.5) * 0.6
+    return (replace(unit, x=x, y=min(0.95, unit.y + drop), scale=unit.scale * factor),)
 
 
 def _distance(unit: Unit) -> tuple[bool, float]:

@@ -69,7 +69,7 @@ _WORDS: dict[str, str] = {
 
 PLACES: dict[str, str] = {
     "plain": "",
-    "meadow": "meadow|field|grass|park|countryside|hills|lawn|farm|pasture|prairie|grassland",
+    "meadow": "meadow|field|grass|park|countryside|lawn|farm|pasture|prairie|grassland",
     "garden": "garden|flower bed|yard|backyard",
     "forest": "forest|woods|jungle|woodland|rainforest",
     "desert": "desert|sahara|dunes|sand dunes",

@@ -205,7 +205,7 @@ VEHICLES = (
         "rocket spaceship spacecraft", (0.65, 1.2), 1.3, "sky", "white", "support mount", "fins"
     ),
     _thing("airship hot_air_balloon", (0.8, 1.2), 1.5, "sky", "red purple", "vessel", "basket"),
-    _thing("ufo flying_saucer", (1.2, 0.6), 1, "sky", "silver", "support mount"),
+    _thing("ufo flying_saucer", (1.2, 0.6), 1, "sky", "silver", "support mount vessel"),
 )
 
 CLOTHING = (

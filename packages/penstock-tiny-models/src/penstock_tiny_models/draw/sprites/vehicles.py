@@ -20,7 +20,7 @@ def wheel(pen: Pen, x: float, radius: float, hub: Colour = CHROME) -> None:
     pen.dot(x, radius, radius * 0.18, TYRE)
 
 
-@sprite(inside=(-0.08, 0.38, 0.7), top=(-0.05, 0.58), seat=(-0.06, 0.3), hip=(0, 0.1))
+@sprite(inside=(-0.08, 0.38, 0.62), top=(-0.05, 0.58), seat=(-0.06, 0.3), hip=(0, 0.1))
 def car(pen: Pen, look: Look) -> None:
     paint = look.colour
     if look.carrying:  # an open car, so that its driver is seen
@@ -249,7 +249,7 @@ def rocket(pen: Pen, look: Look) -> None:
     pen.line([(-0.15, 0.38), (0.15, 0.38)], 0.03, fin)
 
 
-@sprite(inside=(0, 0.24, 0.3), seat=(0, 0.1), hip=(0, 0.1), top=(0, 1.18))
+@sprite(inside=(0, 0.24, 0.27), seat=(0, 0.1), hip=(0, 0.1), top=(0, 1.18))
 def airship(pen: Pen, look: Look) -> None:
     cloth = look.colour
     pale = light(cloth, 0.6)
@@ -270,16 +270,19 @@ def airship(pen: Pen, look: Look) -> None:
     pen.line([(-0.165, 0.235), (0.165, 0.235)], 0.03, dark(basket, 0.35))
 
 
-@sprite(top=(0, 0.56), seat=(0, 0.5), hip=(0, 0.1))
+@sprite(inside=(0, 0.33, 0.36), top=(0, 0.56), seat=(0, 0.5), hip=(0, 0.1))
 def ufo(pen: Pen, look: Look) -> None:
     metal = look.colour
     pen.polygon([(-0.22, 0.16), (0.22, 0.16), (0.36, -0.12), (-0.36, -0.12)], (190, 255, 170),
                 edge=False, alpha=110)
-    pen.polygon([(0.26, 0.3), (-0.26, 0.3), *reversed(bow(0, 0.3, 0.26, 0.29, 0, 180, 18))],
-                (170, 226, 240))
-    pen.ellipse(0, 0.36, 0.075, 0.09, (110, 190, 90), edge=False)
-    for side in (-1, 1):
-        pen.dot(0.03 * side, 0.38, 0.016, INK)
+    dome = [(0.26, 0.3), (-0.26, 0.3), *reversed(bow(0, 0.3, 0.26, 0.29, 0, 180, 18))]
+    if look.carrying:
+        pen.polygon(dome, (170, 226, 240), edge=False, alpha=110)
+    else:
+        pen.polygon(dome, (170, 226, 240))
+        pen.ellipse(0, 0.36, 0.075, 0.09, (110, 190, 90), edge=False)
+        for side in (-1, 1):
+            pen.dot(0.03 * side, 0.38, 0.016, INK)
     pen.ellipse(0, 0.25, 0.6, 0.135, metal)
     pen.ellipse(0, 0.29, 0.36, 0.06, light(metal, 0.4), edge=False)
     for x, y in ((-0.44, 0.23), (-0.23, 0.185), (0.0, 0.17), (0.23, 0.185), (0.44, 0.23)):
