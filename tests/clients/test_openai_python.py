@@ -155,7 +155,13 @@ def test_a_json_schema_is_kept_to(client: OpenAI) -> None:
 )
 def test_a_forced_tool_is_called(choice: Any, client: OpenAI) -> None:
     answer = client.chat.completions.create(
-        model=CHAT, messages=HELLO, tools=[WEATHER], tool_choice=choice, max_tokens=200
+        model=CHAT,
+        messages=HELLO,
+        tools=[WEATHER],
+        tool_choice=choice,
+        parallel_tool_calls=False,
+        temperature=0,
+        max_tokens=200,
     )
     (call,) = answer.choices[0].message.tool_calls or []
     assert call.type == "function"
@@ -166,7 +172,13 @@ def test_a_forced_tool_is_called(choice: Any, client: OpenAI) -> None:
 @pytest.mark.parametrize("model", [CHAT, FAST])
 def test_a_streamed_call_names_itself_once(model: str, client: OpenAI, fakes: OpenAI) -> None:
     with (client if model == CHAT else fakes).chat.completions.create(
-        model=model, messages=HELLO, tools=[WEATHER], tool_choice="required", stream=True
+        model=model,
+        messages=HELLO,
+        tools=[WEATHER],
+        tool_choice="required",
+        parallel_tool_calls=False,
+        temperature=0,
+        stream=True,
     ) as stream:
         chunks = list(stream)
     pieces = [piece for chunk in chunks for piece in chunk.choices[0].delta.tool_calls or []]
