@@ -25,7 +25,7 @@ from penstock_tiny_models.draw.things import THINGS
 _AIRY = ("space", "sky", "underwater", "sea")
 SMALLEST_ALONE = 0.52  # of the page, for a thing alone on it
 HIDDEN_SHARE = 0.38  # of whoever sits in a vessel
-LOWEST_FLIGHT = 0.7  # what stands higher on the page than this touches no ground
+LOWEST_FLIGHT = 0.64  # what stands higher on the page than this touches no ground
 _WORN_AT = ("head", "eyes", "neck")
 
 
@@ -35,27 +35,29 @@ def marks_of(picture: Picture, width: int, height: int, seed: int) -> list[Mark]
     scenery = Scenery(page, width / height, picture.light, Random(seed))
     places.background(scenery, picture.place, picture.colour)
     composer = Composer(page, picture.place, width, height, Random(seed + 1))
-    for unit in sorted(nearer(picture.units), key=_distance):
+    for unit in sorted(nearer(picture), key=_distance):
         composer.unit(unit)
     places.weather(scenery, picture.place)
     return page.marks
 
 
-def nearer(units: tuple[Unit, ...]) -> tuple[Unit, ...]:
+def nearer(picture: Picture) -> tuple[Unit, ...]:
     """A small thing that stands alone in the middle is shown from nearer."""
-    if len(units) != 1:
-        return units
-    (unit,) = units
+    if len(picture.units) != 1:
+        return picture.units
+    (unit,) = picture.units
     box = box_of(unit)
     largest = max(box.width, box.height) * unit.scale
-    central = 0.25 < unit.x < 0.75 and 0.3 < unit.y - box.height * unit.scale / 2 < 0.8
+    central = 0.25 < unit.x < 0.75 and unit.y - box.height * unit.scale / 2 > 0.3
     if largest >= SMALLEST_ALONE or not central or unit.noun.size in ("tiny", "small"):
-        return units
+        return picture.units
     factor = SMALLEST_ALONE / largest
-    floats = _bottom(unit) in ("page", "sky")
-    drop = (factor - 1) * box.height * unit.scale / 2 if floats else 0.0
+    height = factor * box.height * unit.scale
+    y = min(0.93, unit.y)
+    if picture.place == "plain" or _bottom(unit) in ("page", "sky"):
+        y = min(y, (1 + height) / 2 + 0.06)
     x = 0.5 + (unit.x - 0.5) * 0.6
-    return (replace(unit, x=x, y=min(0.95, unit.y + drop), scale=unit.scale * factor),)
+    return (replace(unit, x=x, y=y, scale=unit.scale * factor),)
 
 
 def _distance(unit: Unit) -> tuple[bool, float]:
