@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +16,7 @@ import pytest
 from hub import Hub, commit_of, serving_hub
 
 from penstock.control import weights
-from penstock.control.hub_cache import cached, is_safe_name
+from penstock.control.hub_cache import RepositoryCache, cached, is_safe_name
 from penstock.control.quantisation import CannotChoose, RepoFile, choose_quantisation, label_of
 from penstock.control.weights import FetchError, fetch
 from penstock.domain.source import HubReference
@@ -318,6 +319,23 @@ def test_two_at_once_fetch_once(world: World) -> None:
     assert len(set(paths)) == 1
     assert len(paths) == 2
     assert second.done_bytes == second.total_bytes == len(BIG)
+
+
+def test_many_may_link_and_remember_at_once(tmp_path: Path) -> None:
+    cache = RepositoryCache(tmp_path, QWEN)
+    cache.blob("digest").parent.mkdir(parents=True)
+    cache.blob("digest").write_bytes(BIG)
+    commit = "c" * 40
+
+    def link(_: int) -> int:
+        cache.link(commit, "a/b.gguf", "digest")
+        cache.remember(None, commit)
+        assert cache.commit_of(None) == commit
+        return sum(file.size_bytes for file in cache.files(commit))
+
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(link, range(300))) == {len(BIG)}
+    assert len(list(tmp_path.rglob("*new*"))) == 0
 
 
 # -- what is not what it should be -------------------------------------------------------------

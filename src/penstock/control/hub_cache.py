@@ -12,6 +12,7 @@ behind it has arrived: without a network, the last complete state is what is fou
 import fcntl
 import os
 import re
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,8 @@ COMMIT = re.compile(r"[0-9a-f]{40}")
 DEFAULT_REVISION = "main"
 ONNX_MODEL = "onnx/model.onnx"
 
+#: How the names begin that something has for the moment in which it is made.
+_PENDING = ".penstock-new-"
 _NAME_PART = re.compile(r"[^/\\\x00-\x1f\x7f:]{1,255}")
 
 
@@ -74,9 +77,8 @@ class RepositoryCache(msgspec.Struct, frozen=True):
             return
         ref = self.directory / "refs" / wanted
         ref.parent.mkdir(parents=True, exist_ok=True)
-        new = ref.with_name(f"{ref.name}.{os.getpid()}")
-        new.write_text(commit)
-        new.replace(ref)
+        with _replacing(ref) as new:
+            new.write_text(commit)
 
     def has(self, commit: str, file: RepoFile) -> bool:
         """Whether the snapshot holds `file` in its full length."""
@@ -90,11 +92,11 @@ class RepositoryCache(msgspec.Struct, frozen=True):
         pointer = self.snapshot(commit) / name
         pointer.parent.mkdir(parents=True, exist_ok=True)
         target = os.path.relpath(self.blob(digest), pointer.parent)
-        pointer.unlink(missing_ok=True)
-        try:
-            pointer.symlink_to(target)
-        except OSError:  # a file system without symbolic links
-            os.link(self.blob(digest), pointer)
+        with _replacing(pointer) as new:
+            try:
+                new.symlink_to(target)
+            except OSError:  # a file system without symbolic links
+                os.link(self.blob(digest), new)
 
     def files(self, commit: str) -> tuple[RepoFile, ...]:
         """What the snapshot holds. Links whose blob is gone are left out."""
@@ -102,7 +104,7 @@ class RepositoryCache(msgspec.Struct, frozen=True):
         return tuple(
             RepoFile(path.relative_to(snapshot).as_posix(), path.stat().st_size)
             for path in sorted(snapshot.rglob("*"))
-            if path.is_file()
+            if path.is_file() and not path.name.startswith(_PENDING)
         )
 
     @contextmanager
@@ -120,6 +122,21 @@ class RepositoryCache(msgspec.Struct, frozen=True):
                 on_wait()
                 fcntl.flock(file, fcntl.LOCK_EX)
             yield file
+
+
+@contextmanager
+def _replacing(path: Path) -> Iterator[Path]:
+    """A name beside `path` to make, which then takes its place in one step.
+
+    Others may do the same at the same moment: there is always one of them, and it is whole.
+    """
+    new = path.with_name(f"{_PENDING}{uuid.uuid4().hex}")
+    try:
+        yield new
+        # A hard link to the same blob would make `replace` do nothing, and leave `new` behind.
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def is_safe_name(name: str) -> bool:
@@ -165,7 +182,7 @@ def _revisions(directory: Path) -> dict[str, str]:
     found = {
         ref.read_text().strip(): ref.relative_to(refs).as_posix()
         for ref in sorted(refs.rglob("*"))
-        if ref.is_file()
+        if ref.is_file() and not ref.name.startswith(_PENDING)
     }
     main = refs / DEFAULT_REVISION
     return found | ({main.read_text().strip(): DEFAULT_REVISION} if main.is_file() else {})
