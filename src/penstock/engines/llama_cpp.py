@@ -38,6 +38,7 @@ from penstock.domain.generation import (
 )
 from penstock.domain.model import Capabilities
 from penstock.domain.usage import Usage
+from penstock.engines import attributes
 from penstock.engines.answer import Answer
 from penstock.engines.base import Batches, CannotStart, Engine, Launch, local_client
 from penstock.engines.chunks import error_message
@@ -46,35 +47,6 @@ from penstock.engines.llama_prompt import Piece, score_prompt, tokenize
 from penstock.engines.memory import MemoryPlan, plan_memory
 from penstock.engines.vectors import float_rows, unit_rows
 from penstock.http.client import Broken, Client, Exchange
-
-GENERATION_ATTRIBUTES = frozenset(
-    [
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
-        "top_k",
-        "min_p",
-        "stop",
-        "n",
-        "presence_penalty",
-        "frequency_penalty",
-        "repetition_penalty",
-        "logit_bias",
-        "seed",
-        "logprobs",
-        "top_logprobs",
-        "response_format",
-        "stream",
-        "stream_options",
-        "user",
-        "echo",
-    ]
-)
-CHAT_ATTRIBUTES = frozenset(
-    ["tools", "tool_choice", "parallel_tool_calls", "reasoning_effort", "chat_template_kwargs"]
-)
-EMBEDDING_ATTRIBUTES = frozenset({"encoding_format", "user"})
 
 ENCODERS = frozenset(
     {"bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "modern-bert",
@@ -169,7 +141,7 @@ class LlamaCpp(Engine):
         if self.embeds:
             return Capabilities(
                 tasks=frozenset({"embeddings"}),
-                attributes=EMBEDDING_ATTRIBUTES,
+                attributes=attributes.EMBEDDING,
                 context_length=self.plan.context_length,
                 max_input_tokens=self.plan.context_length,
                 embedding_length=metadata.embedding_length,
@@ -178,7 +150,7 @@ class LlamaCpp(Engine):
         chats = metadata.chat_template is not None
         return Capabilities(
             tasks=frozenset({"chat", "completions"} if chats else {"completions"}),
-            attributes=GENERATION_ATTRIBUTES | (CHAT_ATTRIBUTES if chats else frozenset()),
+            attributes=attributes.GENERATION | (attributes.CHAT if chats else frozenset()),
             context_length=self.plan.context_length,
             vocabulary_size=metadata.vocabulary_size,
         )

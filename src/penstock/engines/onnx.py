@@ -15,11 +15,11 @@ from penstock.domain.errors import (
     PenstockError,
 )
 from penstock.domain.model import Capabilities
+from penstock.engines import attributes
 from penstock.engines.base import CannotStart, Engine, Launch, local_client
 from penstock.engines.embedder_files import EmbedderFiles, NotAnEmbedder
 from penstock.http.client import Client, Exchange
 
-ATTRIBUTES = frozenset({"encoding_format", "user"})
 #: What a unix socket's address holds, on Linux (macOS: 103).
 MAX_SOCKET_PATH_BYTES = 107 if sys.platform == "linux" else 103
 #: Python with onnxruntime, numpy and tokenizers, before any weights.
@@ -131,7 +131,9 @@ class OnnxEmbedder(Engine):
         dimensions = properties.dimensions
         return Capabilities(
             tasks=frozenset({"embeddings"}),
-            attributes=ATTRIBUTES | {"dimensions"} if dimensions else ATTRIBUTES,
+            attributes=attributes.EMBEDDING | {"dimensions"}
+            if dimensions
+            else attributes.EMBEDDING,
             max_input_tokens=properties.max_input_tokens,
             embedding_length=properties.embedding_length,
             dimensions=dimensions,

@@ -31,43 +31,14 @@ from penstock.domain.generation import (
     Tokens,
 )
 from penstock.domain.model import Capabilities
+from penstock.engines import attributes
 from penstock.engines.answer import Answer
 from penstock.engines.base import Batches, Engine, Launch
 from penstock.engines.chunks import error_message
 from penstock.engines.vectors import float_rows, unit_rows
 from penstock.http.client import Broken, Client, Exchange, Origin
 
-ATTRIBUTES = frozenset(
-    [
-        "max_tokens",
-        "max_completion_tokens",
-        "temperature",
-        "top_p",
-        "top_k",
-        "min_p",
-        "stop",
-        "n",
-        "presence_penalty",
-        "frequency_penalty",
-        "repetition_penalty",
-        "logit_bias",
-        "seed",
-        "logprobs",
-        "top_logprobs",
-        "response_format",
-        "tools",
-        "tool_choice",
-        "parallel_tool_calls",
-        "reasoning_effort",
-        "chat_template_kwargs",
-        "echo",
-        "stream",
-        "stream_options",
-        "user",
-        "encoding_format",
-        "dimensions",
-    ]
-)
+ATTRIBUTES = attributes.GENERATION | attributes.CHAT | attributes.EMBEDDING | {"dimensions"}
 
 
 class OpenAIServer(Engine):

@@ -9,14 +9,12 @@ import msgspec
 from penstock.domain.errors import EngineFailed, InvalidRequest
 from penstock.domain.image import ImageCall, ImageSizes
 from penstock.domain.model import Capabilities
+from penstock.engines import attributes
 from penstock.engines.base import CannotStart, Engine, Launch, local_client
 from penstock.engines.chunks import error_message
 from penstock.http.client import Client
 
 SIZES = ImageSizes(smallest=64, largest=2048)
-ATTRIBUTES = frozenset(
-    ["n", "size", "seed", "response_format", "output_format", "background", "user"]
-)
 WORKER_BYTES = 150 * 1024 * 1024
 MAX_PICTURE_BYTES = 64 * 1024 * 1024
 
@@ -54,7 +52,9 @@ class TinyDraw(Engine):
             return exchange.status == 200
 
     async def inspect(self, client: Client) -> Capabilities:
-        return Capabilities(tasks=frozenset({"images"}), attributes=ATTRIBUTES, image_sizes=SIZES)
+        return Capabilities(
+            tasks=frozenset({"images"}), attributes=attributes.IMAGE, image_sizes=SIZES
+        )
 
     async def draw(self, client: Client, call: ImageCall) -> bytes:
         async with client.post("/draw", msgspec.json.encode(call)) as exchange:
