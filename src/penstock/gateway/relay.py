@@ -1,5 +1,7 @@
 """Replica -> events; another try where nothing has been said yet."""
 
+import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Self, TypeVar
 
@@ -12,6 +14,8 @@ from penstock.http.client import Broken, Client
 
 #: A call that broke its engine may be why it broke: it gets one more try, not many.
 TRIES = 2
+#: How long control may take to notice that a replica has died.
+NOTICE_S = 1.0
 
 T = TypeVar("T")
 Pick = Callable[[], Awaitable[Replica]]
@@ -42,10 +46,11 @@ class Relay:
             try:
                 batch = await self._batches.__anext__()
             except Broken as broken:
+                failed = self._replica
                 await self.aclose()
                 if self._said_something or self._tries == TRIES:
                     raise EngineFailed(f"The engine failed: {broken}.") from None
-                self._open(await self._pick())
+                self._open(await _pick_again(failed, self._pick))
             else:
                 self._said_something = True
                 return batch
@@ -80,5 +85,15 @@ async def relay_whole(replica: Replica, ask: Ask[T], pick: Pick) -> T:
                 raise EngineFailed(f"The engine failed: {broken}.") from None
         finally:
             replica.in_flight -= 1
-        replica = await pick()
+        replica = await _pick_again(replica, pick)
     raise AssertionError("unreachable")
+
+
+async def _pick_again(failed: Replica | None, pick: Pick) -> Replica:
+    """A replica for another try. One that has just died still counts as ready for a moment."""
+    replica = await pick()
+    if replica is failed:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(replica.changed(), NOTICE_S)
+        replica = await pick()
+    return replica
