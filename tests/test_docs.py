@@ -20,6 +20,7 @@ from penstock.api.openai.wire import (
     ChatCompletionRequest,
     CompletionRequest,
     EmbeddingRequest,
+    ImagesRequest,
 )
 from penstock.api.routes import Route, openai_routes, service_routes
 from penstock.config.load import ENVIRONMENT_PREFIX, OTHER_VARIABLES, load
@@ -126,6 +127,7 @@ def test_every_error_is_documented_with_its_status(error: type[PenstockError]) -
         (ChatCompletionRequest, "Chat completions"),
         (CompletionRequest, "Completions"),
         (EmbeddingRequest, "Embeddings"),
+        (ImagesRequest, "Images"),
     ],
 )
 def test_every_field_of_a_request_is_documented(type_: type[msgspec.Struct], title: str) -> None:
