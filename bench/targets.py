@@ -94,8 +94,12 @@ def nginx(bench: Bench) -> Target:
 
 
 def penstock_env(home: Path) -> dict[str, str]:
-    """The environment of a Penstock that knows nothing of the user's own one."""
-    env = {name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_")}
+    """The environment of a Penstock that knows nothing of the user's own one.
+
+    Python may keep its byte code: compiling it anew would double the time of every start.
+    """
+    unwanted = ("PENSTOCK_", "PYTHONDONTWRITEBYTECODE")
+    env = {name: value for name, value in os.environ.items() if not name.startswith(unwanted)}
     return {**env, "PENSTOCK_HOME": str(home), "PENSTOCK_API_KEY": KEY}
 
 
