@@ -1,6 +1,8 @@
 """One running copy of a model, as the gateway sees it and control keeps it."""
 
 import asyncio
+from collections.abc import Coroutine
+from typing import Any
 
 from penstock.domain.model import Capabilities
 from penstock.domain.replica import ReplicaState, ReplicaStatus
@@ -38,6 +40,6 @@ class Replica:
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def changed(self) -> None:
-        """Returns when the status has changed next."""
-        await self._changed.wait()
+    def changed(self) -> Coroutine[Any, Any, object]:
+        """Await it to know that the status has changed since this call, not since the await."""
+        return self._changed.wait()
