@@ -12,6 +12,11 @@ from serving import Server
 
 MODELS = {"fake": "fast", "real": "penstock/tiny-chat"}
 EMBEDDERS = {"fake": "fast", "real": "penstock/tiny-embed"}
+#: Raw prompts that are surely continued.
+PROMPTS = {
+    "fake": "One two three",
+    "real": "<|im_start|>user\nHello, who are you?<|im_end|>\n<|im_start|>assistant\n",
+}
 GREEDY = {"temperature": 0, "max_tokens": 12}
 
 
@@ -22,12 +27,13 @@ class Kind:
         self.server = server
         self.model = MODELS[name]
         self.embedder = EMBEDDERS[name]
+        self.prompt = PROMPTS[name]
 
     def chat(self, text: str = "Hello, who are you?", **more: Any) -> Reply:
         return self.server.chat(self.model, text, **(GREEDY | more))
 
-    def complete(self, prompt: Any = "One two three", **more: Any) -> Reply:
-        body = {"model": self.model, "prompt": prompt} | GREEDY | more
+    def complete(self, prompt: Any = None, **more: Any) -> Reply:
+        body = {"model": self.model, "prompt": prompt or self.prompt} | GREEDY | more
         return self.server.post("completions", body)
 
     def embed(self, given: Any, **more: Any) -> Any:
@@ -155,6 +161,7 @@ def test_ids_are_unique_over_requests(kind: Kind) -> None:
 def test_a_stop_ends_the_text_right_before_it(kind: Kind) -> None:
     for ask in (kind.chat, kind.complete):
         whole = plain_texts(ask().json)[0]
+        assert len(whole) > 5
         for at in (1, len(whole) // 2, len(whole) - 2):
             stop = whole[at : at + 2]
             choice = ask(stop=[stop, "never there"]).json["choices"][0]

@@ -85,14 +85,15 @@ class Answer:
         what to charge, which not every engine tells before its end.
         """
         out: list[Event] = []
+        tokens_after = 0  # made before we could say stop: the same answer has the same bill
         for event in events:
             if scanner.matched:
-                break
-            if isinstance(event, Text | ScoredText):
+                tokens_after += getattr(event, "tokens", 0)
+            elif isinstance(event, Text | ScoredText):
                 out.extend(scanner.feed(event))
             else:
                 out.append(event)
         if scanner.matched and self._chunks.knows_prompt and not self._finished:
             self._finished = True
-            out.append(self._chunks.stopped())
+            out.append(self._chunks.stopped(tokens_after))
         return out

@@ -186,18 +186,19 @@ class ChunkReader:
             ),
         )
 
-    def _own_count(self) -> Usage:
+    def _own_count(self, tokens_after: int = 0) -> Usage:
         started = self._started or Started(0)
-        return Usage(started.prompt_tokens, self._completion_tokens, started.cached_tokens)
+        made = self._completion_tokens - tokens_after
+        return Usage(started.prompt_tokens, made, started.cached_tokens)
 
     @property
     def knows_prompt(self) -> bool:
         """Whether the engine has told how long the prompt is."""
         return self._started is not None
 
-    def stopped(self) -> Finished:
-        """The end when we found a stop and cut the engine off: counted by us."""
-        return Finished("stop", self._own_count())
+    def stopped(self, tokens_after: int) -> Finished:
+        """The end when we found a stop and cut the engine off: counted by us, up to the stop."""
+        return Finished("stop", self._own_count(tokens_after))
 
 
 def _tool_call(at: int, call: _ToolCall) -> ToolCall:
