@@ -64,11 +64,11 @@ def test_a_chat_example_says_the_same_streamed_and_not(name: str, bundled_server
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_the_completions_example_runs(stream: bool, bundled_server: Server) -> None:
-    *text, last = run(page("completions", bundled_server, "penstock/tiny-chat", stream=stream))
+    # At the page's temperature, 1, the text may be anything, also nothing.
+    *_, last = run(page("completions", bundled_server, "penstock/tiny-chat", stream=stream))
     prompt_tokens, completion_tokens = map(int, last.split()[-2:])
     assert prompt_tokens > 0
     assert 0 < completion_tokens <= 16
-    assert text
 
 
 def test_the_embeddings_example_prints_a_vector(bundled_server: Server) -> None:
