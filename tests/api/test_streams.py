@@ -109,7 +109,7 @@ def check_rules(events: list[Any], *, choices: int = 1, include_usage: bool = Fa
 @pytest.mark.parametrize("include_usage", [False, True])
 @pytest.mark.parametrize("choices", [1, 3])
 def test_a_chat_stream_keeps_the_rules(kind: Kind, include_usage: bool, choices: int) -> None:
-    options = {"stream_options": {"include_usage": True}} if include_usage else {}
+    options: dict[str, Any] = {"stream_options": {"include_usage": True}} if include_usage else {}
     reply = kind.chat(stream=True, n=choices, **options)
     assert reply.headers["content-type"].startswith("text/event-stream")
     assert reply.headers["cache-control"] == "no-cache"
@@ -122,7 +122,7 @@ def test_a_chat_stream_keeps_the_rules(kind: Kind, include_usage: bool, choices:
 @pytest.mark.parametrize("include_usage", [False, True])
 @pytest.mark.parametrize("prompt", ["One two", ["One two", "Three"]])
 def test_a_completion_stream_keeps_the_rules(kind: Kind, include_usage: bool, prompt: Any) -> None:
-    options = {"stream_options": {"include_usage": True}} if include_usage else {}
+    options: dict[str, Any] = {"stream_options": {"include_usage": True}} if include_usage else {}
     events = kind.complete(prompt, stream=True, n=2, **options).events
     assert events[0]["object"] == "text_completion"
     assert events[0]["id"].startswith("cmpl-")
@@ -182,7 +182,8 @@ def test_text_that_only_begins_a_stop_comes_at_the_end(kind: Kind) -> None:
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
 def test_one_token_is_one_token_and_ends_by_length(kind: Kind, name: str) -> None:
-    answer = kind.chat(**{"max_tokens": None, name: 1}).json
+    limit: dict[str, Any] = {"max_tokens": None, name: 1}
+    answer = kind.chat(**limit).json
     assert answer["choices"][0]["finish_reason"] == "length"
     assert answer["usage"]["completion_tokens"] == 1
 
@@ -256,7 +257,7 @@ def test_an_echo_of_no_new_tokens_is_the_prompt(real: Kind, stream: bool) -> Non
 def test_logprobs_of_a_completion_have_the_old_shape(
     real: Kind, alternatives: int, echo: bool
 ) -> None:
-    choice = real.complete(logprobs=alternatives, echo=echo).json["choices"][0]
+    choice = real.complete("One two three", logprobs=alternatives, echo=echo).json["choices"][0]
     scores = choice["logprobs"]
     assert set(scores) == {"tokens", "token_logprobs", "top_logprobs", "text_offset"}
     assert "".join(scores["tokens"]) == choice["text"]
@@ -283,9 +284,18 @@ def test_an_evaluation_harness_can_score_token_ids(real: Kind) -> None:
             assert chosen in top.values()
 
 
+@pytest.mark.xfail(
+    strict=True, reason="scoring a prompt forces its tokens by a grammar, which takes no end token"
+)
+def test_a_prompt_with_an_end_token_can_be_scored(real: Kind) -> None:
+    choice = real.complete(real.prompt, echo=True, logprobs=1).json["choices"][0]
+    assert "".join(choice["logprobs"]["tokens"]) == choice["text"]
+
+
 def test_streamed_logprobs_are_the_plain_ones(real: Kind) -> None:
-    plain = real.complete(logprobs=2, echo=True).json["choices"][0]["logprobs"]
-    events = real.complete(logprobs=2, echo=True, stream=True).events
+    asked = {"logprobs": 2, "echo": True}
+    plain = real.complete("One two three", **asked).json["choices"][0]["logprobs"]
+    events = real.complete("One two three", **asked, stream=True).events
     parts = [c["logprobs"] for e in events for c in e["choices"] if c["logprobs"]]
     for key, whole in plain.items():
         assert [item for part in parts for item in part[key]] == whole
