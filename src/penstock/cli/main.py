@@ -12,6 +12,7 @@ COMMANDS = {
     "serve": ("penstock.cli.serve:serve", "Serve models to any OpenAI client."),
     "chat": ("penstock.cli.chat:chat", "Talk to a model in the terminal."),
     "embed": ("penstock.cli.embed:embed", "Turn texts into vectors."),
+    "draw": ("penstock.cli.draw:draw", "Draw a picture of a prompt."),
     "models": ("penstock.cli.models:models", "Show the models of the running server."),
     "pull": ("penstock.cli.pull:pull", "Fetch a model from the hub, to serve it later."),
     "keys": ("penstock.cli.keys:keys", "Make, list and delete API keys."),

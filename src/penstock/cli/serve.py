@@ -26,7 +26,7 @@ SNIPPET = """\
 
 EPILOG = """\b
 MODEL is one of
-  penstock/tiny-chat, penstock/tiny-embed   bundled; these when nothing is given
+  penstock/tiny-chat, tiny-embed, tiny-draw  bundled; these when nothing is given
   ./model.gguf                              a file for llama.cpp
   ./directory                               an embedding model (onnx, tokenizer.json)
   org/repo[:QUANT][@REVISION]               from the hub, downloaded once

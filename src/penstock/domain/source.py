@@ -20,11 +20,13 @@ from urllib.parse import parse_qsl, quote_plus, urlsplit
 import msgspec
 
 BUNDLED_PREFIX = "penstock/"
-BUNDLED_NAMES = ("penstock/tiny-chat", "penstock/tiny-embed")
+BUNDLED_NAMES = ("penstock/tiny-chat", "penstock/tiny-embed", "penstock/tiny-draw")
 
 #: Bounds the name in lists, headers and metrics.
 LONGEST_NAME = 128
 LONGEST_TEXT = 4096
+
+BEGINNINGS_OF_PATHS = ("/", "./", "../", "~")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 _NAMED = re.compile(r"(?P<name>[^=:?#]*)=(?P<rest>.*)", re.DOTALL)
@@ -201,7 +203,7 @@ def gguf_parts(file_name: str) -> tuple[str, ...]:
 def _split_name(text: str) -> tuple[str | None, str]:
     """`NAME=REST` in two. A path may hold "=" too, so what begins like one has no name."""
     named = _NAMED.fullmatch(text)
-    if named is None or text.startswith(("/", "./", "../", "~")):
+    if named is None or text.startswith(BEGINNINGS_OF_PATHS):
         return None, text
     name, rest = named["name"].strip(), named["rest"].strip()
     if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
@@ -358,6 +360,8 @@ def _did_you_mean(wrong: str) -> str:
 def _spell_path(path: Path) -> str:
     """The path so that it is read as one again."""
     text = str(path)
+    if text.startswith(BEGINNINGS_OF_PATHS):
+        return text
     return text if _is_path(text) and not _NAMED.match(text) else f"./{text}"
 
 
