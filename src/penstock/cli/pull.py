@@ -5,6 +5,8 @@ import click
 from penstock.config.load import home
 from penstock.domain.source import BadSource, HubReference, parse_source
 
+INTERRUPTED = "Interrupted. What has come is kept: the same command goes on from there."
+
 
 @click.command()
 @click.argument("model")
@@ -30,4 +32,6 @@ def pull(model: str) -> None:
         )
     except (BadSource, FetchError) as error:
         raise click.ClickException(str(error)) from None
+    except KeyboardInterrupt:
+        raise click.ClickException(INTERRUPTED) from None
     click.echo(f"{path}\n\nServe it: penstock serve {model}")

@@ -75,6 +75,7 @@ def bring_models(settings: Settings) -> list[Any]:
     """Everything that is to be served, on this machine. Raises click.ClickException."""
     from penstock.app import Wanted
     from penstock.cli.progress import download_progress
+    from penstock.cli.pull import INTERRUPTED
     from penstock.control.local_source import bring_here
     from penstock.control.machine import free_memory_bytes
     from penstock.control.weights import FetchError
@@ -94,6 +95,8 @@ def bring_models(settings: Settings) -> list[Any]:
             )
         except (BadSource, FetchError) as error:
             raise click.ClickException(str(error)) from None
+        except KeyboardInterrupt:
+            raise click.ClickException(INTERRUPTED) from None
         name = named.model_name
         if name in wanted:
             raise click.ClickException(

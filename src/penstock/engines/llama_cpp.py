@@ -48,11 +48,6 @@ from penstock.engines.memory import MemoryPlan, plan_memory
 from penstock.engines.vectors import float_rows, unit_rows
 from penstock.http.client import Broken, Client, Exchange
 
-ENCODERS = frozenset(
-    {"bert", "nomic-bert", "nomic-bert-moe", "jina-bert-v2", "jina-bert-v3", "modern-bert",
-     "neo-bert", "eurobert", "gemma-embedding", "t5encoder"}
-)  # fmt: skip
-
 #: How a template that spells its calls so begins one; prefilled, it forces a call.
 CALL_PREFIXES = ("<tool_call>\n",)
 
@@ -91,9 +86,7 @@ class LlamaCpp(Engine):
             raise CannotStart(f"{path} is a {self.metadata.kind}: it cannot be served by itself.")
         if self.metadata.pooling_type == "rank":
             raise CannotStart(f"{path} ranks documents; Penstock does not serve rerankers yet.")
-        self.embeds = (
-            self.metadata.architecture in ENCODERS or self.metadata.pooling_type is not None
-        )
+        self.embeds = self.metadata.embeds
         self.plan: MemoryPlan = plan_memory(
             self.metadata,
             free_bytes=free_memory_bytes,

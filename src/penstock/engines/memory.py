@@ -16,6 +16,7 @@ MOST_SLOTS = 16
 USABLE_SHARE = 0.9
 #: Slots that nobody asked for may take this much at most.
 AUTOMATIC_SHARE = 0.5
+EMBEDDING_SHARE = 0.25
 GIB = 1024**3
 
 
@@ -49,7 +50,7 @@ def plan_memory(
     contexts = [context_length] if context_length else _halvings(trained, embeds)
     for context in contexts:
         for slots in [parallel] if parallel else range(MOST_SLOTS, 0, -1):
-            share = USABLE_SHARE if parallel or slots == 1 else AUTOMATIC_SHARE
+            share = _share(asked=bool(parallel or context_length), slots=slots, embeds=embeds)
             plan = _plan(metadata, context, slots, free_bytes)
             if plan.total_bytes <= free_bytes * share:
                 return plan
@@ -58,6 +59,17 @@ def plan_memory(
         f"It does not fit into memory: {smallest.reason}. Use a smaller quantisation, a smaller "
         "context_length, or free some memory."
     )
+
+
+def _share(*, asked: bool, slots: int, embeds: bool) -> float:
+    """Of the free memory, what a plan may take.
+
+    What was asked for may take nearly all. An embedder's context may not by itself: with a large
+    vocabulary llama.cpp reserves gigabytes for it, and few texts are that long.
+    """
+    if asked or (slots == 1 and not embeds):
+        return USABLE_SHARE
+    return EMBEDDING_SHARE if embeds else AUTOMATIC_SHARE
 
 
 def _halvings(trained: int, embeds: bool) -> list[int]:
