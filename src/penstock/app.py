@@ -40,8 +40,8 @@ from penstock.gateway.meter import Meter
 from penstock.gateway.pipeline import Gateway, Waits
 from penstock.gateway.resolve import Catalogue
 from penstock.http.server import Server, ServerLimits
-from penstock.store.database import open_database
-from penstock.store.keys import KeyStore, KeyWatch, read_pepper
+from penstock.store.home import open_keys
+from penstock.store.keys import KeyStore, KeyWatch
 
 log = logging.getLogger(__name__)
 
@@ -72,29 +72,13 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     first_secret: str | None
 
 
-def prepare_home(home: Path) -> None:
-    """Raises CannotServe when the directory cannot be ours."""
-    try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise CannotServe(
-            f"Cannot make the state directory {home}: {error.strerror}. Set PENSTOCK_HOME."
-        ) from None
-
-
-def open_keys(home: Path) -> tuple[KeyStore, KeyWatch, bytes]:
-    """The keys of this home. Raises CannotServe, NewerDatabase."""
-    prepare_home(home)
-    pepper = read_pepper(home / "pepper")
-    database = open_database(home / "penstock.db")
-    return KeyStore(database, pepper), KeyWatch(database), pepper
-
-
 def open_state(home: Path, *, wanted_key: str | None) -> State:
     """Keys, with a first one made when there is none and none was ever there.
 
     The first key is kept in the file `cli-key` too, readable by its owner only, so that the CLI
     finds it: that file is a client's credential, and the server never reads it.
+
+    Raises CannotOpenHome, NewerDatabase.
     """
     first_start = not (home / "penstock.db").exists()
     keys, watch, pepper = open_keys(home)
@@ -254,10 +238,12 @@ class App:
         service = ServiceHandlers(
             catalogue=catalogue, registry=registry, draining=lambda: self.server.draining
         )
-        routes = [
-            *openai_routes(OpenAIHandlers(gateway, image_model=settings.image_model)),
-            *service_routes(service),
-        ]
+        handlers = OpenAIHandlers(
+            gateway,
+            image_model=settings.image_model,
+            max_body_bytes=settings.max_body_bytes,
+        )
+        routes = [*openai_routes(handlers), *service_routes(service)]
         service.describe(msgspec.json.encode(describe(routes)), page(routes).encode())
         dispatcher = Dispatcher(routes, gateway)
         self.server = Server(

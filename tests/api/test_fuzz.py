@@ -73,7 +73,7 @@ def take(type_: Any, body: bytes, encoding: bytes | None = None) -> None:
 
 
 def build(type_: Any, http_request: Request) -> None:
-    request = decode(msgspec.json.Decoder(type_), http_request)
+    request = decode(msgspec.json.Decoder(type_), http_request, 1024 * 1024)
     if isinstance(request, EmbeddingRequest):
         embedding_call(request, CAN)
         return

@@ -20,7 +20,7 @@ def pictures_of(client: OpenAI, *, n: int = 1, size: str = "256x256", seed: int 
     answer = client.images.generate(
         prompt=PROMPT,
         n=n,
-        size=size,  # type: ignore[arg-type]
+        size=size,
         extra_body={"seed": seed},
     )
     return [base64.b64decode(image.b64_json or "") for image in answer.data or []]

@@ -16,7 +16,6 @@ from penstock.http.message import Request
 
 T = TypeVar("T")
 
-MAX_INFLATED_BYTES = 32 * 1024 * 1024
 
 _PATH = re.compile(r" - at (?:`key` in )?`(?P<path>.*)`$", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(?P<field>.*?)`", re.DOTALL)
@@ -24,12 +23,15 @@ _MISSING = re.compile(r"Object missing required field `(?P<field>.*?)`", re.DOTA
 GZIP = 16 + zlib.MAX_WBITS
 
 
-def decode(decoder: msgspec.json.Decoder[T], request: Request) -> T:
-    """Raises InvalidRequest, UnknownParameter, BodyTooLarge, UnsupportedEncoding."""
+def decode(decoder: msgspec.json.Decoder[T], request: Request, max_bytes: int) -> T:
+    """`max_bytes` holds after inflating too.
+
+    Raises InvalidRequest, UnknownParameter, BodyTooLarge, UnsupportedEncoding.
+    """
     body = request.body
     encoding = request.headers.get(b"content-encoding")
     if encoding is not None and encoding.lower() != b"identity":
-        body = _inflate(body, encoding.lower())
+        body = _inflate(body, encoding.lower(), max_bytes)
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
@@ -40,18 +42,18 @@ def decode(decoder: msgspec.json.Decoder[T], request: Request) -> T:
         raise InvalidRequest("The body is nested too deeply.") from None
 
 
-def _inflate(body: bytes, encoding: bytes) -> bytes:
+def _inflate(body: bytes, encoding: bytes, max_bytes: int) -> bytes:
     if encoding not in (b"gzip", b"x-gzip"):
         raise UnsupportedEncoding(
             "A request body may be sent plain or with Content-Encoding: gzip."
         )
     inflater = zlib.decompressobj(GZIP)
     try:
-        inflated = inflater.decompress(body, MAX_INFLATED_BYTES)
+        inflated = inflater.decompress(body, max_bytes)
     except zlib.error:
         raise InvalidRequest("The body is not valid gzip.") from None
     if inflater.unconsumed_tail:
-        raise BodyTooLarge(f"The body inflates to more than {MAX_INFLATED_BYTES} bytes.")
+        raise BodyTooLarge(f"The body inflates to more than {max_bytes} bytes.")
     if not inflater.eof:
         raise InvalidRequest("The gzip body is cut short.")
     return inflated

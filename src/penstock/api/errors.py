@@ -7,8 +7,8 @@ from penstock.domain.errors import (
     InternalError,
     InvalidRequest,
     MethodNotAllowed,
-    ModelNotReady,
     PenstockError,
+    TooManyConnections,
     TooManyRequests,
     Unauthorized,
 )
@@ -35,7 +35,7 @@ FAULTS: dict[int, type[PenstockError]] = {
     413: BodyTooLarge,
     429: TooManyRequests,
     500: InternalError,
-    503: ModelNotReady,
+    503: TooManyConnections,
 }
 
 

@@ -63,12 +63,12 @@ def delete(name: str) -> None:
 
 
 def _store() -> "KeyStore":
-    from penstock.app import CannotServe, open_keys
     from penstock.store.database import NewerDatabase
+    from penstock.store.home import CannotOpenHome, open_keys
 
     try:
         store, watch, _ = open_keys(home())
-    except (CannotServe, NewerDatabase) as error:
+    except (CannotOpenHome, NewerDatabase) as error:
         raise click.ClickException(str(error)) from None
     watch.close()
     return store

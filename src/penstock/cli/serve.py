@@ -61,13 +61,14 @@ def serve(models: tuple[str, ...], config_file: Path | None, no_auth: bool, **gi
 
     from penstock.app import App, CannotServe, open_state
     from penstock.store.database import NewerDatabase
+    from penstock.store.home import CannotOpenHome
 
     try:
         wanted = bring_models(settings)
         state = open_state(home(), wanted_key=os.environ.get("PENSTOCK_API_KEY"))
         app = App(settings, state, wanted)
         uvloop.run(run(app, state.first_secret))
-    except (CannotServe, NewerDatabase) as error:
+    except (CannotServe, CannotOpenHome, NewerDatabase) as error:
         raise click.ClickException(str(error)) from None
 
 

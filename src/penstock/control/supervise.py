@@ -58,12 +58,14 @@ class Supervisor:
         self._policy = policy
         self._task: asyncio.Task[None] | None = None
         self._process: LocalProcess | None = None
+        self._stopping = False
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name=f"supervise {self._name}")
 
     async def stop(self) -> None:
         """Ends the replica and everything it started; nothing is left running."""
+        self._stopping = True
         self._publish(ReplicaState.STOPPING)
         if self._task is not None:
             self._task.cancel()
@@ -92,6 +94,8 @@ class Supervisor:
             except _Failed as failure:
                 reason = str(failure)
             await self._end_process()
+            if self._stopping:
+                return
             if ready_at is not None and loop.time() - ready_at > self._policy.forgiven_after_s:
                 failures = 0
             failures += 1

@@ -15,7 +15,7 @@
     ├── InternalError             500
     ├── EngineFailed              502  the engine died, stalled or answered garbage
     ├── ModelNotReady             503  starting, restarting, or given up
-    └── Draining                  503
+    └── TooManyConnections        503
 
 `status`, `type` and `code` are OpenAI's (github.com/openai/openai-openapi, `Error`); where OpenAI
 has no code for a case, `code` is ours and documented in docs/api.md.
@@ -128,6 +128,6 @@ class ModelNotReady(PenstockError):
     code = "model_not_ready"
 
 
-class Draining(PenstockError):
+class TooManyConnections(PenstockError):
     status = 503
-    code = "server_shutting_down"
+    code = "too_many_connections"

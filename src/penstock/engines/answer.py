@@ -46,11 +46,15 @@ class Answer:
             if exchange.status != 200:
                 raise await self._refusal(exchange)
             if b"json" in exchange.headers.get(b"content-type", b""):
-                return [*self._feed([await exchange.read(MAX_PLAIN_BYTES)]), *self._end()]
+                events = self._feed([await exchange.read(MAX_PLAIN_BYTES)])
+                if self._chunks.failure is None:
+                    return [*events, *self._end()]
         while not self._finished:
+            if self._chunks.failure is not None:
+                raise self._chunks.failure
             data = await exchange.next_batch()
             events = [] if data is None else self._feed(self._splitter.feed(data))
-            if exchange.complete and not self._finished:
+            if exchange.complete and not self._finished and self._chunks.failure is None:
                 events += self._end()
             if events:
                 return events

@@ -111,28 +111,36 @@ _decode = msgspec.json.Decoder(_Chunk | None).decode
 
 
 class ChunkReader:
-    """Reads one call's chunks. After the last one, `finished` tells how it ended."""
+    """Reads one call's chunks. After the last one, `finished` tells how it ended.
 
-    __slots__ = ("_completion_tokens", "_reason", "_started", "_usage")
+    A chunk that is broken, or tells of an error, is the last one: it is kept in `failure`, so that
+    what came before it in the same read is not lost.
+    """
+
+    __slots__ = ("_completion_tokens", "_reason", "_started", "_usage", "failure")
 
     def __init__(self) -> None:
         self._reason: FinishReason | None = None
         self._usage: _Usage | None = None
         self._started: Started | None = None
         self._completion_tokens = 0
+        self.failure: EngineFailed | None = None
 
     def read(self, payloads: list[bytes]) -> list[Event]:
-        """The events in some `data:` payloads. Raises EngineFailed."""
+        """The events in some `data:` payloads, up to a failure."""
         events: list[Event] = []
         for payload in payloads:
             try:
                 chunk = _decode(payload)
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-                raise EngineFailed("The engine sent an event that is not valid.") from None
+                self.failure = EngineFailed("The engine sent an event that is not valid.")
+                break
             if chunk is None:
                 continue
             if chunk.error is not None:
-                raise EngineFailed(f"The engine reported an error: {_error_text(chunk.error)}")
+                told = _error_text(chunk.error)
+                self.failure = EngineFailed(f"The engine reported an error: {told}")
+                break
             if chunk.usage is not None:
                 self._usage = chunk.usage
             if chunk.prompt_progress is not None and self._started is None:

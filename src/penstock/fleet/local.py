@@ -33,7 +33,9 @@ class LocalProcess:
         """Its exit status, once it has ended and all its complaints are read."""
         status = await self._process.wait()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._listening), 1.0)
+            # Not `wait_for`, which swallows a cancellation that comes as its future is done.
+            async with asyncio.timeout(1.0):
+                await asyncio.shield(self._listening)
         return status
 
     def complaint(self) -> str:
@@ -45,7 +47,8 @@ class LocalProcess:
         if self.running:
             self._signal(signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._process.wait(), grace_s)
+                async with asyncio.timeout(grace_s):
+                    await self._process.wait()
         if self.running:
             self._signal(signal.SIGKILL)
             await self._process.wait()

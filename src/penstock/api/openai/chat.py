@@ -253,8 +253,11 @@ class ChatChunkWriter(ChunkWriter):
     def events(self, call: int, events: list[Event]) -> list[bytes]:
         chunks = []
         if call not in self._greeted:
+            if events and all(isinstance(e, Started) for e in events):
+                return []  # what it begins with is not known yet
             self._greeted.add(call)
-            chunks.append(self._delta(call, b'{"role":"assistant","content":"","refusal":null}'))
+            begins_with_call = any(isinstance(e, ToolCall) for e in events)
+            chunks.append(self._delta(call, GREETINGS[begins_with_call]))
         for event in events:
             if isinstance(event, Text):
                 chunks.append(self._text_begins[call] + encode(event.text) + self._text_ends)
@@ -295,6 +298,11 @@ class ChatChunkWriter(ChunkWriter):
         )
 
 
+#: The first delta; beside a tool call OpenAI sends null for the content.
+GREETINGS = {
+    False: b'{"role":"assistant","content":"","refusal":null}',
+    True: b'{"role":"assistant","content":null,"refusal":null}',
+}
 CHOICE = (
     b'{"index":%d,"message":{"role":"assistant","content":%b,"refusal":null%b},'
     b'"logprobs":%b,"finish_reason":"%b"}'
@@ -392,5 +400,6 @@ def chat_logprobs(scores: Sequence[TokenLogprob], alternatives: int | None) -> C
                 ],
             )
             for score in scores
+            if score.data  # the token that ends the answer has no text, and is not listed
         ]
     )

@@ -36,9 +36,10 @@ encode = msgspec.json.encode
 class OpenAIHandlers:
     """Each method takes a request and its caller; errors are raised as PenstockError."""
 
-    def __init__(self, gateway: Gateway, *, image_model: str) -> None:
+    def __init__(self, gateway: Gateway, *, image_model: str, max_body_bytes: int) -> None:
         """`image_model` draws for those who name none."""
         self._gateway = gateway
+        self._max_body_bytes = max_body_bytes
         self._image_model = image_model
         self._ids = IdentityMaker()
         self._decode_chat = msgspec.json.Decoder(ChatCompletionRequest)
@@ -47,7 +48,7 @@ class OpenAIHandlers:
         self._decode_embedding = msgspec.json.Decoder(EmbeddingRequest)
 
     async def chat_completions(self, http: Request, principal: Principal) -> Answer:
-        request = decode(self._decode_chat, http)
+        request = decode(self._decode_chat, http, self._max_body_bytes)
         check_stream_options(request)
         deployment = self._gateway.resolve(request.model)
         capabilities = await self._gateway.capabilities(deployment)
@@ -71,7 +72,7 @@ class OpenAIHandlers:
         return Response(body=fold.render(await self._gateway.complete(principal, deployment, job)))
 
     async def completions(self, http: Request, principal: Principal) -> Answer:
-        request = decode(self._decode_completion, http)
+        request = decode(self._decode_completion, http, self._max_body_bytes)
         check_stream_options(request)
         deployment = self._gateway.resolve(request.model)
         capabilities = await self._gateway.capabilities(deployment)
@@ -92,7 +93,7 @@ class OpenAIHandlers:
         return Response(body=fold.render(await self._gateway.complete(principal, deployment, job)))
 
     async def embeddings(self, http: Request, principal: Principal) -> Answer:
-        request = decode(self._decode_embedding, http)
+        request = decode(self._decode_embedding, http, self._max_body_bytes)
         deployment = self._gateway.resolve(request.model)
         capabilities = await self._gateway.capabilities(deployment)
         check_task(deployment, capabilities, "embeddings")
@@ -101,7 +102,7 @@ class OpenAIHandlers:
         return Response(body=encode(embedding_list(request, deployment.model.name, vectors)))
 
     async def images(self, http: Request, principal: Principal) -> Answer:
-        request = decode(self._decode_images, http)
+        request = decode(self._decode_images, http, self._max_body_bytes)
         deployment = self._gateway.resolve(request.model or self._image_model)
         capabilities = await self._gateway.capabilities(deployment)
         check_task(deployment, capabilities, "images")
