@@ -351,7 +351,9 @@ def scanned(pieces: list[Any], stops: list[str]) -> tuple[str, list[Any], StopSc
 
 
 def before_stop(text: str, stops: list[str]) -> str:
-    return text[: min([at for stop in stops if (at := text.find(stop)) >= 0], default=len(text))]
+    """Generation ends with the stop that is complete first."""
+    found = [(at + len(stop), at) for stop in stops if (at := text.find(stop)) >= 0]
+    return text[: min(found)[1]] if found else text
 
 
 @given(letters, stops_of, st.lists(st.integers(0, 5), max_size=24))

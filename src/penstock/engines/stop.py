@@ -2,8 +2,9 @@
 
 Engines differ in what they do with text held back at the end of a stream, with stops that span
 tokens and with the log-probabilities of a stop's tokens. OpenAI's rule, which holds here for all of
-them: the answer is exactly the text before the earliest match, and what was held back because it
-might have begun a stop is flushed when generation ends otherwise.
+them: the answer is exactly the text before the first match, and what was held back because it might
+have begun a stop is flushed when generation ends otherwise. Of stops within each other the one that
+is complete first counts, since with it generation ends.
 """
 
 from penstock.domain.event import Event, ScoredText, Text, TokenLogprob
@@ -71,8 +72,9 @@ class StopScanner:
 
 
 def _earliest(text: str, stops: tuple[str, ...]) -> int | None:
-    found = [at for stop in stops if (at := text.find(stop)) >= 0]
-    return min(found) if found else None
+    """Where the stop begins that is complete first: there generation ends, however text is cut."""
+    found = [(at + len(stop), at) for stop in stops if (at := text.find(stop)) >= 0]
+    return min(found)[1] if found else None
 
 
 def _split(event: ScoredText, length: int) -> tuple[ScoredText, ScoredText]:
