@@ -351,7 +351,7 @@ def scanned(pieces: list[Any], stops: list[str]) -> tuple[str, list[Any], StopSc
 
 
 def before_stop(text: str, stops: list[str]) -> str:
-    """The text before the stop that is complete first: what a reader, letter by letter, would say."""
+    """The text before the stop that is complete first, as who reads letter by letter would say."""
     for end in range(len(text) + 1):
         begins = [end - len(stop) for stop in stops if text[:end].endswith(stop)]
         if begins:
