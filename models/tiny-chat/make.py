@@ -60,7 +60,10 @@ def train(options: argparse.Namespace) -> None:
     names = ("main", "drills", "long")
     packs = {name: packing.load(options.work / "corpus.npz", name) for name in names}
     plan = training.Plan(options.minutes)
-    training.train(packs, Shape(VOCABULARY), plan, options.work / "decoder.pt", options.workers)
+    out, start = options.work / "decoder.pt", None
+    if options.again:
+        plan, start = plan.continued(), out
+    training.train(packs, Shape(VOCABULARY), plan, out, options.workers, start)
 
 
 def export(options: argparse.Namespace) -> None:
@@ -102,6 +105,7 @@ def main() -> None:
     parser.add_argument("--gguf", type=Path, default=GGUF)
     parser.add_argument("--minutes", type=float, default=90)
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread")
+    parser.add_argument("--again", action="store_true", help="train: go on from the last weights")
     parser.add_argument("--cases", type=int, default=100, help="per skill, for evaluate")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

@@ -23,7 +23,7 @@ GOALS: Sequence[tuple[str, Sequence[str], float]] = (
     ("JSON with asked keys", ("json",), 0.95),
     ("ignorance admitted", ("unknown",), 0.90),
 )
-_LONG_PROMPTS = (500, 1200, 2400, 4000, 5200)  # characters; about 4 to a token
+_LONG_PROMPTS = (400, 1000, 2000, 3500)  # characters; about 3 to a token
 
 
 @dataclass(frozen=True)

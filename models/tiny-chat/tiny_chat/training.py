@@ -10,7 +10,7 @@ import logging
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
@@ -46,6 +46,19 @@ class Plan:
     warmup_steps: int = 40
     constant_until: float = 0.4
     seed: int = 0
+
+    def continued(self) -> Plan:
+        """A second helping for weights that have learnt to copy: no drills, a lower rate."""
+        return replace(
+            self,
+            rate=0.012,
+            embedding_rate=0.0024,
+            drills_until=0.0,
+            random_until=0.0,
+            long_from=0.5,
+            constant_until=0.15,
+            seed=self.seed + 100,
+        )
 
     def factor(self, done: float, step: int) -> float:
         """What the learning rate is multiplied with after the share `done` of the time."""
@@ -109,14 +122,21 @@ def _as_batch(tokens: Ids, targets: Ids, weights: NDArray[np.float32], real: int
     )
 
 
-def train(packs: dict[str, Pack], shape: Shape, plan: Plan, out: Path, workers: int = 2) -> None:
+def train(
+    packs: dict[str, Pack],
+    shape: Shape,
+    plan: Plan,
+    out: Path,
+    workers: int = 2,
+    start: Path | None = None,
+) -> None:
     """Trains in `workers` processes of one thread each, which meet once a step.
 
     On a busy machine that is far better than threads, which meet at every operation.
     """
     with tempfile.TemporaryDirectory() as folder:
         meeting = f"file://{folder}/meeting"
-        spawn(_work, (workers, meeting, packs, shape, plan, out), workers)  # type: ignore[no-untyped-call]
+        spawn(_work, (workers, meeting, packs, shape, plan, out, start), workers)  # type: ignore[no-untyped-call]
 
 
 def _work(
@@ -127,12 +147,13 @@ def _work(
     shape: Shape,
     plan: Plan,
     out: Path,
+    start: Path | None,
 ) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(1)
     distributed.init_process_group("gloo", meeting, rank=rank, world_size=workers)
     torch.manual_seed(plan.seed)
-    decoder = Decoder(shape)
+    decoder = load(start) if start else Decoder(shape)
     Block.forward = torch.compile(Block.forward, dynamic=True)  # type: ignore[method-assign]
     choose = _Chooser(packs, plan, shape.vocabulary, np.random.default_rng(plan.seed + rank))
     stepper = _Stepper(decoder, plan)
