@@ -11,7 +11,9 @@ _HEAD = """\
 
 <!-- Made from docs/facts.toml by `python models/tiny-chat/make.py faq`. Do not edit. -->
 
-The same short answers that `penstock/tiny-chat` gives.
+The same short answers that `penstock/tiny-chat` gives. What they say of versions, private
+deployments, LoRA adapters, vLLM, limits per key and clusters is planned and not there yet: the
+[README](../README.md#status) has the status.
 """
 
 
