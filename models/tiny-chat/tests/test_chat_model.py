@@ -84,7 +84,7 @@ def test_it_fills_json(served: Served) -> None:
 
 def test_it_plays_a_persona(served: Served) -> None:
     answer = served.chat([system("You are Clara, a pilot."), user("Who are you?")])
-    assert answer.reply.content .startswith("I am Clara")
+    assert answer.reply.content.startswith("I am Clara")
 
 
 def test_the_file_is_small() -> None:
