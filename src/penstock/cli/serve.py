@@ -147,14 +147,16 @@ def greet(app: Any, first_secret: str | None) -> None:
     url = f"http://{host}:{app.server.port}/v1/openai"
     click.echo(f"\nPenstock serves at {url}\n")
     first = app.deployments[0].model.name
+    # In a checkout the command is known to `uv run` only: say what can be typed.
+    penstock = "uv run penstock" if "UV_RUN_RECURSION_DEPTH" in os.environ else "penstock"
     if not settings.auth:
         click.echo("No key is needed (--no-auth).\n")
     elif first_secret is not None:
         click.echo(f"Your key, shown this once:  {first_secret}\n")
         click.echo(SNIPPET.format(url=url, key=first_secret, model=first))
-        click.echo("Or talk to it in another terminal:  penstock chat\n")
+        click.echo(f"Or talk to it in another terminal:  {penstock} chat\n")
     else:
-        click.echo("Keys: penstock keys list.  Talk to it: penstock chat.\n")
+        click.echo(f"Keys: {penstock} keys list.  Talk to it: {penstock} chat.\n")
 
 
 async def report_readiness(deployment: Any, started_s: float) -> None:

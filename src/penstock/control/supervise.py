@@ -114,6 +114,8 @@ class Supervisor:
         launch = engine.launch(self._run_dir)
         client = engine.connect(launch)
         if launch is not None:
+            if launch.memory_reason:
+                log.info("%s: %s", self._name, launch.memory_reason)
             self._process = await self._fleet.start(launch)
         try:
             async with asyncio.timeout(self._policy.ready_timeout_s):

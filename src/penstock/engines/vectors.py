@@ -9,8 +9,6 @@ import msgspec
 
 from penstock.domain.errors import EngineFailed
 
-ITEM_BYTES = 4
-
 
 class _Row(msgspec.Struct):
     embedding: list[float]
