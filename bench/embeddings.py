@@ -21,8 +21,9 @@ from typing import Any
 
 import processes
 import report
+from command import Result, command
 from load import Row, run_load
-from options import between
+from options import between, parser_of, whole
 from processes import Child, say
 from report import Spread
 from targets import KEY, start_penstock
@@ -51,43 +52,24 @@ class Service:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    options = parse(argv)
-    try:
-        with processes.ending_cleanly():
-            rows, difference = run(options)
-    except KeyboardInterrupt:
-        say("stopped; nothing is left running")
-        return 130
-    except RuntimeError as error:
-        say(str(error))
-        return 1
-    result = {
-        "machine": report.machine(),
-        "settings": {name: value for name, value in vars(options).items() if name != "json"},
-        "rows": rows,
-        "summary": summarise(rows),
-        "largest_difference": difference,
-    }
-    print(json.dumps(report.plain(result), indent=1) if options.json else render(result))
+    command(parse(argv), measured, render)
     return 0
 
 
+def measured(options: argparse.Namespace) -> Result:
+    rows, difference = run(options)
+    return {"rows": rows, "summary": summarise(rows), "largest_difference": difference}
+
+
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="bench/embeddings.py",
-        description=__doc__,
-        formatter_class=argparse.RawTextHelpFormatter,
-    )
+    parser = parser_of("embeddings", __doc__)
     add = parser.add_argument
     add("--model", help=f"what `penstock serve` takes ({MODEL}, which is bundled)")
-    add("--rounds", type=between(1, 100), default=5, help="rounds of both sides (5)")
+    add("--rounds", type=whole(1, 100), default=5, help="rounds of both sides (5)")
     add("--seconds", type=between(0.2, 60), default=3.0, help="measured time of a run (3)")
     add("--warm", type=between(0, 60), default=0.5, help="warm-up before each run (0.5)")
-    add("--words", type=between(1, 200), default=12, help="words of a text (12)")
-    add("--json", action="store_true", help="print every run and the summary as JSON")
-    options = parser.parse_args(argv)
-    options.rounds, options.words = int(options.rounds), int(options.words)
-    return options
+    add("--words", type=whole(1, 200), default=12, help="words of a text (12)")
+    return parser.parse_args(argv)
 
 
 def texts(words: int, count: int = 256) -> list[str]:

@@ -80,13 +80,19 @@ def run_load(
     warm: float = 0,
     pids: Sequence[int] = (),
     cpu: int | None = None,
+    busy: bool = False,
 ) -> Row:
-    """One run of loadllm; its JSON, or `{"errors": 1, "first_error": …}`."""
+    """One run of loadllm; its JSON, or `{"errors": 1, "first_error": …}`.
+
+    A `busy` one never sleeps: it needs a CPU that nobody else needs.
+    """
     with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as file:
         file.write("\n".join(bodies) + "\n")
         file.flush()
         argv = [str(native.build("loadllm")), "-f", file.name, "-K", key]
         argv += ["-d", str(seconds), "-w", str(warm), *arguments]
+        if busy:
+            argv.append("-b")
         if pids:
             argv += ["-C", ",".join(map(str, pids))]
         return _run(argv, seconds + warm + STUCK_SECONDS, cpu)

@@ -20,6 +20,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -91,7 +92,7 @@ typedef struct {
 } conn;
 
 static struct {
-    int port, connections, expected_tokens, streaming, one_shot;
+    int port, connections, expected_tokens, streaming, one_shot, busy;
     long requests;
     double seconds, warm, rate;
     const char *unix_path, *path, *key, *bodies;
@@ -537,14 +538,15 @@ static void usage(void)
             "usage: loadllm (-p port | -u unix-path) -f file with a request body on each line\n"
             "  [-P path] [-K key] [-c connections] [-s: streams] [-k tokens expected of the mock]\n"
             "  [-d seconds] [-w warm-up seconds] [-n requests in all] [-r requests/s]\n"
-            "  [-1: a new connection for each request] [-C pid,pid...: measure their CPU time]\n");
+            "  [-1: a new connection for each request] [-b: never sleep]\n"
+            "  [-C pid,pid...: measure their CPU time]\n");
     exit(2);
 }
 
 static void parse(int argc, char **argv)
 {
     int o;
-    while ((o = getopt(argc, argv, "p:u:f:P:K:c:sk:d:w:n:r:1C:")) != -1) switch (o) {
+    while ((o = getopt(argc, argv, "p:u:f:P:K:c:sk:d:w:n:r:1bC:")) != -1) switch (o) {
         case 'p': opt.port = atoi(optarg); break;
         case 'u': opt.unix_path = optarg; break;
         case 'f': opt.bodies = optarg; break;
@@ -558,6 +560,7 @@ static void parse(int argc, char **argv)
         case 'n': opt.requests = atol(optarg); break;
         case 'r': opt.rate = atof(optarg); break;
         case '1': opt.one_shot = 1; break;
+        case 'b': opt.busy = 1; break;
         case 'C': watch_cpu(optarg); break;
         default: usage();
         }
@@ -595,10 +598,16 @@ static int start_due(uint64_t begin)
 
 static void wait_and_read(int ms)
 {
+    static uint64_t nothing_since;
     struct epoll_event ev[512];
-    uint64_t before = now_us();
-    int n = epoll_wait(ep, ev, 512, ms);
-    uint64_t waited = now_us() - before;
+    if (!nothing_since) nothing_since = now_us();
+    int n = epoll_wait(ep, ev, 512, opt.busy ? 0 : ms);
+    if (!n && opt.busy) {
+        sched_yield();
+        return;
+    }
+    uint64_t waited = now_us() - nothing_since;
+    nothing_since = 0;
     if (in_window && waited > longest_wait) longest_wait = waited;
     for (int i = 0; i < n; i++) {
         conn *c = ev[i].data.ptr;

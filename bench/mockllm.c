@@ -18,7 +18,7 @@
  * Writes are grouped as real engines do it: head, role and first token together; each further
  * token alone; finish, usage and [DONE] together.
  *
- * usage: mockllm PORT
+ * usage: mockllm PORT [busy]
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -26,6 +26,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -502,8 +503,9 @@ static void run_ready(void)
 
 int main(int argc, char **argv)
 {
-    if (argc != 2 || atoi(argv[1]) < 1) {
-        fprintf(stderr, "usage: mockllm PORT\n");
+    int busy = argc == 3 && !strcmp(argv[2], "busy");
+    if (argc != 2 + busy || atoi(argv[1]) < 1) {
+        fprintf(stderr, "usage: mockllm PORT [busy]\n");
         return 2;
     }
     signal(SIGPIPE, SIG_IGN);
@@ -512,7 +514,8 @@ int main(int argc, char **argv)
     int listener = listen_on(atoi(argv[1]));
     struct epoll_event ev[256];
     for (;;) {
-        int n = epoll_wait(ep, ev, 256, wait_ms());
+        int n = epoll_wait(ep, ev, 256, busy ? 0 : wait_ms());
+        if (!n && busy) sched_yield();
         for (int i = 0; i < n; i++) {
             conn *c = ev[i].data.ptr;
             if (!c) {

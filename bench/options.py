@@ -1,7 +1,24 @@
-"""Types of command-line options: every number is bounded, every name is checked."""
+"""What every benchmark's command line has: every number is bounded, every name is checked."""
 
 import argparse
 from collections.abc import Callable, Sequence
+
+
+def parser_of(name: str, description: str | None) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"bench/{name}.py",
+        description=description,
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print every run and the summary as JSON"
+    )
+    return parser
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    number = between(least, most)
+    return lambda text: int(number(text))
 
 
 def between(least: float, most: float) -> Callable[[str], float]:

@@ -64,7 +64,7 @@ class Child:
             self.process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self.process.wait(STOP_SECONDS)
-            _wait_until(lambda: not _alive(family), ORPHAN_SECONDS)
+            wait_until(lambda: not _alive(family), ORPHAN_SECONDS)
             left = _alive(family)
             for pid in left:
                 with contextlib.suppress(ProcessLookupError):
@@ -137,7 +137,7 @@ def wait_ready(child: Child, port: int, path: str, seconds: float, key: str = ""
             raise DidNotStart(f"{child.name} ended at once:\n{child.last_words()}")
         return _status(port, path, key) == 200
 
-    if not _wait_until(ready, seconds):
+    if not wait_until(ready, seconds):
         raise DidNotStart(f"{child.name} is not ready after {seconds:.0f} s:\n{child.last_words()}")
 
 
@@ -151,13 +151,21 @@ def memory_mb(pids: Sequence[int]) -> float:
 
 
 def worker(parent: Child, module: str) -> tuple[int, list[str]]:
-    """The id and the arguments of the one process under `parent` that runs a Python module."""
+    """The id and the arguments of the one process under `parent` that runs a module, or a file."""
+    for found in workers(parent, module).items():
+        return found
+    raise DidNotStart(f"{parent.name} has no process that runs {module}")
+
+
+def workers(parent: Child, module: str) -> dict[int, list[str]]:
+    """The processes under `parent` that run a Python module: their arguments by their ids."""
+    found = {}
     for pid in parent.pids():
         with contextlib.suppress(OSError):
             words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
-            if module in words:
-                return pid, words
-    raise DidNotStart(f"{parent.name} has no process that runs {module}")
+            if any(word == module or word.endswith(f"/{module}") for word in words):
+                found[pid] = words
+    return found
 
 
 def cpu_seconds(pids: Sequence[int]) -> float:
@@ -209,7 +217,7 @@ def _signals_ignored() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

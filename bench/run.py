@@ -2,13 +2,13 @@
 
     uv run bench/run.py
     uv run bench/run.py --rounds 7 --scenarios c64,s64 --json > figures.json
+    uv run bench/run.py --targets penstock,crowded --catalogue 1000 --keys 10000
 
 Every round asks the same of every target, one after the other. The load generator and the mock
 server share one CPU, the target has another. bench/README.md says how to read the figures.
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -20,8 +20,9 @@ from typing import Any
 import first_token
 import processes
 import report
+from command import Result, command
 from load import SCENARIOS, Row, run_load
-from options import among, between
+from options import among, between, parser_of, whole
 from processes import say
 from targets import KEY, TARGETS, Bench, Target, Unavailable, open_bench
 
@@ -31,29 +32,17 @@ DEFAULT_TARGETS = ["direct", "nginx", "penstock"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    options = parse(argv)
-    try:
-        with processes.ending_cleanly():
-            result = run(options)
-    except KeyboardInterrupt:
-        say("stopped; nothing is left running")
-        return 130
-    except RuntimeError as error:
-        say(str(error))
-        return 1
-    print(json.dumps(report.plain(result), indent=1) if options.json else render(result))
+    result = command(parse(argv), run, render)
     return 1 if wrong_answers(result["rows"]) else 0
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="bench/run.py", description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
+    parser = parser_of("run", __doc__)
     cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     if not cpus:
         parser.error("the benchmark needs Linux (epoll, /proc, CPU affinity)")
     add = parser.add_argument
-    add("--rounds", type=between(1, 100), default=5, help="rounds of every scenario (5)")
+    add("--rounds", type=whole(1, 100), default=5, help="rounds of every scenario (5)")
     add("--seconds", type=between(0.2, 60), default=2.0, help="measured time of a run (2)")
     add("--warm", type=between(0, 60), default=0.5, help="warm-up before each run (0.5)")
     add(
@@ -76,22 +65,15 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         metavar="NAME,...",
         help=f"of {', '.join(TARGETS)} (default {','.join(DEFAULT_TARGETS)})",
     )
+    add("--catalogue", type=whole(0, 100_000), default=1000, help="models of `crowded` (1000)")
+    add("--keys", type=whole(0, 1_000_000), default=10_000, help="keys of `crowded` (10000)")
     add("--load-cpu", type=int, choices=cpus, default=cpus[0], help="CPU of load and mock")
     add("--target-cpu", type=int, choices=cpus, default=cpus[-1], help="CPU of the target")
-    add("--json", action="store_true", help="print every run and the summary as JSON")
-    options = parser.parse_args(argv)
-    options.rounds = int(options.rounds)
-    return options
+    return parser.parse_args(argv)
 
 
-def run(options: argparse.Namespace) -> dict[str, Any]:
-    result: dict[str, Any] = {
-        "machine": report.machine(),
-        "settings": {name: value for name, value in vars(options).items() if name != "json"},
-        "rows": [],
-        "summary": {},
-        "first_token": None,
-    }
+def run(options: argparse.Namespace) -> Result:
+    result: Result = {"rows": [], "summary": {}, "first_token": None}
     if options.load_cpu == options.target_cpu:
         say("load and target share one CPU: expect low rates and unsteady figures")
     scenarios = [name for name in options.scenarios if name != FIRST_TOKEN]
@@ -106,7 +88,14 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 def measure_front_door(options: argparse.Namespace, scenarios: Sequence[str]) -> list[Row]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="penstock-bench-")))
-        bench = open_bench(stack, folder, options.load_cpu, options.target_cpu)
+        bench = open_bench(
+            stack,
+            folder,
+            options.load_cpu,
+            options.target_cpu,
+            models=options.catalogue,
+            keys=options.keys,
+        )
         targets = start_targets(bench, options.targets)
         rows: list[Row] = []
         for number in range(options.rounds):
@@ -149,6 +138,7 @@ def measure(bench: Bench, target: Target, scenario: str, seconds: float, warm: f
         warm=warm,
         pids=pids,
         cpu=bench.load_cpu,
+        busy=bench.busy,
     )
     bench.mock.check()
     target.child.check()

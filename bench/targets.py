@@ -14,11 +14,14 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+import crowd
 import native
 import processes
 from processes import Child
 
 KEY = "sk-bench-0123456789abcdefghijklmn"
+#: The module that llama.cpp's processes run.
+LLAMA_CPP = "penstock.engines.workers.llama_cpp"
 CHAT = "/v1/chat/completions"
 
 
@@ -37,11 +40,17 @@ class Target:
 
 @dataclass(frozen=True)
 class Bench:
-    """Where one benchmark runs: its folder, its CPUs, its mock server, what ends with it."""
+    """Where one benchmark runs: its folder, its CPUs, its mock server, what ends with it.
+
+    `models` and `keys` is how many the target `crowded` has beside the one that is asked.
+    """
 
     folder: Path
     load_cpu: int | None
     target_cpu: int | None
+    models: int
+    keys: int
+    busy: bool
     mock: Child
     mock_port: int
     stack: ExitStack
@@ -52,15 +61,26 @@ class Bench:
 
 
 def open_bench(
-    stack: ExitStack, folder: Path, load_cpu: int | None, target_cpu: int | None
+    stack: ExitStack,
+    folder: Path,
+    load_cpu: int | None,
+    target_cpu: int | None,
+    *,
+    models: int = 0,
+    keys: int = 0,
 ) -> Bench:
-    """Start the mock server; it is on the load's CPU so that the target has one for itself."""
+    """Start the mock server; it is on the load's CPU so that the target has one for itself.
+
+    On a CPU of their own, load and mock never sleep: to wake a sleeper is dear for whoever writes
+    to it, and only a slow target would find them asleep.
+    """
     port = processes.free_port()
-    argv = [str(native.build("mockllm")), str(port)]
+    busy = load_cpu != target_cpu
+    argv = [str(native.build("mockllm")), str(port), *(["busy"] if busy else [])]
     mock = processes.start(argv, name="mock", folder=folder, cpu=load_cpu)
     stack.enter_context(processes.running(mock))
     processes.wait_ready(mock, port, "/v1/models", 5)
-    return Bench(folder, load_cpu, target_cpu, mock, port, stack)
+    return Bench(folder, load_cpu, target_cpu, models, keys, busy, mock, port, stack)
 
 
 def direct(bench: Bench) -> Target:
@@ -123,13 +143,20 @@ def start_penstock(
     return processes.start(argv, name=name, folder=folder, env=env, cpu=cpu), port
 
 
-def penstock(bench: Bench) -> Target:
+def penstock(bench: Bench, name: str = "penstock") -> Target:
     """The whole gateway: key check, typed parsing, admission, re-encoding, metering, metrics."""
     model = f"mock=http://127.0.0.1:{bench.mock_port}/v1"
-    child, port = start_penstock(bench.folder, model, cpu=bench.target_cpu)
+    child, port = start_penstock(bench.folder, model, name=name, cpu=bench.target_cpu)
     bench.stack.enter_context(processes.running(child))
     processes.wait_ready(child, port, "/ready", 60)
-    return Target("penstock", child, port)
+    return Target(name, child, port)
+
+
+def crowded(bench: Bench) -> Target:
+    """The same, with many other models and keys in its state."""
+    home = bench.folder / "crowded-home"
+    crowd.fill(home, models=bench.models, keys=bench.keys, secret=KEY)
+    return penstock(bench, "crowded")
 
 
 def litellm(bench: Bench) -> Target:
@@ -164,5 +191,6 @@ TARGETS: dict[str, Callable[[Bench], Target]] = {
     "direct": direct,
     "nginx": nginx,
     "penstock": penstock,
+    "crowded": crowded,
     "litellm": litellm,
 }

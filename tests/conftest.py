@@ -1,10 +1,17 @@
-"""Servers for tests: two for everybody, and a factory for those that need one of their own."""
+"""Servers and databases for tests; those for everybody, and those of a test's own."""
 
 import contextlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import picture_models
 import pytest
+from nodejs import Node
+from postgres import Cluster, NoPostgres, Place, cluster
+from real_vllm import RunningVllm, running_vllm
 from serving import Server, serving
+
+from penstock.store.database import Database, open_database
 
 #: What `fake_server` serves. `fast` answers at once, `slow` 20 tokens a second; the others fail.
 FAKES = (
@@ -40,6 +47,27 @@ def bundled_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]
         yield server
 
 
+@pytest.fixture(scope="session")
+def vllm() -> Iterator[RunningVllm]:
+    """The bundled chat model on a real vLLM, shared by all tests; skips where there is none."""
+    with running_vllm() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `tiny_pipelines.py` makes. Skips what needs it where there is no diffusers."""
+    directory = tmp_path_factory.mktemp("pictures")
+    picture_models.make(directory)
+    return directory
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Node:
+    """Node with the clients that are tested."""
+    return Node(tmp_path_factory.mktemp("node"))
+
+
 Serve = Callable[..., Server]
 
 
@@ -53,3 +81,28 @@ def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serve]:
             return stack.enter_context(serving(*models, home=home, **more))  # type: ignore[arg-type]
 
         yield start
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    try:
+        with cluster() as running:
+            yield running
+    except NoPostgres as reason:
+        pytest.skip(f"NOT TESTED ON POSTGRESQL: {reason}")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+    """Of a new, empty database: every test of the store runs on both kinds."""
+    if request.param == "sqlite":
+        return tmp_path / "penstock.db"
+    running: Cluster = request.getfixturevalue("postgresql")
+    return running.database()
+
+
+@pytest.fixture
+def database(place: Place) -> Iterator[Database]:
+    opened = open_database(place)
+    yield opened
+    opened.close()

@@ -3,9 +3,9 @@
     python hub.py DIRECTORY --log FILE [--cut-after BYTES …]
 
 DIRECTORY/org/repo is a repository, DIRECTORY/org/repo@v1 another revision of it. Files that end in
-.gguf or .onnx or _data are "LFS": they come from a second origin (the CDN) by a redirect, as on the
-hub. Spoken: model info, tree, resolve (HEAD, GET, Range, ETag, X-Repo-Commit, X-Linked-*), gated,
-not found. Every request is written to FILE, a JSON object a line.
+.gguf, .onnx, .safetensors or _data are "LFS": they come from a second origin (the CDN) by a
+redirect, as on the hub. Spoken: model info, tree, resolve (HEAD, GET, Range, ETag, X-Repo-Commit,
+X-Linked-*), gated, not found. Every request is written to FILE, a JSON object a line.
 """
 
 import argparse
@@ -16,13 +16,14 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-LFS_SUFFIXES = (".gguf", ".onnx", "_data")
+LFS_SUFFIXES = (".gguf", ".onnx", "_data", ".safetensors")
 
 
 class Hub:
@@ -83,6 +84,7 @@ class Settings(argparse.Namespace):
     corrupt: str | None
     ignore_range: bool
     more: int
+    bytes_per_second: int
     status: int | None
     not_a_hub: bool
     gated: str | None
@@ -251,7 +253,16 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(body[:cut])
             self.close_connection = True
             return
+        if may_cut and settings.bytes_per_second:
+            self.trickle(body, settings.bytes_per_second)
+            return
         self.wfile.write(body)
+
+    def trickle(self, body: bytes, bytes_per_second: int) -> None:
+        piece = bytes_per_second // 20
+        for start in range(0, len(body), piece):
+            self.wfile.write(body[start : start + piece])
+            time.sleep(0.05)
 
 
 def sibling(directory: Path, file: Path) -> dict[str, Any]:
@@ -296,6 +307,7 @@ def main() -> None:
     parser.add_argument("--corrupt", help="serve the file of this name with its first bit flipped")
     parser.add_argument("--ignore-range", action="store_true")
     parser.add_argument("--more", type=int, default=0, help="bytes too many, of each file")
+    parser.add_argument("--bytes-per-second", type=int, default=0, help="of each file")
     parser.add_argument("--status", type=int, help="answer everything with it")
     parser.add_argument("--not-a-hub", action="store_true")
     parser.add_argument("--gated", help="org/repo whose files need --token")

@@ -142,8 +142,9 @@ class Wire:
 
 def head(method: str, path: str, headers: dict[str, str] | None = None) -> bytes:
     """A request's head, blank line included."""
-    lines = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
-    return f"{method} {path} HTTP/1.1\r\nhost: test\r\n{lines}\r\n".encode("latin-1")
+    whole = {"host": "test", **(headers or {})}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in whole.items())
+    return f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
 
 
 def request(

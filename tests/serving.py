@@ -56,7 +56,7 @@ class Server:
 
     @property
     def base(self) -> str:
-        return until(self._base, "the server prints its address")
+        return until(self._base, "the server prints its address", READY_S)
 
     @property
     def url(self) -> str:
@@ -70,9 +70,9 @@ class Server:
                 return line.removeprefix(marker).removesuffix("/v1/openai")
         return None
 
-    def wait_ready(self) -> None:
+    def wait_ready(self, within_s: float = READY_S) -> None:
         try:
-            until(lambda: self.get("/ready").status == 200, "every model is ready", READY_S)
+            until(lambda: self.get("/ready").status == 200, "every model is ready", within_s)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self.log}") from None
         self.remember_children()

@@ -2,6 +2,7 @@
 
 import ast
 import importlib.util
+import json
 import re
 import subprocess
 import sys
@@ -13,19 +14,34 @@ from unittest.mock import Mock
 import msgspec
 import pytest
 from prometheus_client import CollectorRegistry
-from serving import Server
+from serving import Server, environment
 
+from penstock.api.deepinfra.inference_wire import REQUESTS
 from penstock.api.openai.wire import (
     IGNORED,
+    IMAGE_HINTS,
     ChatCompletionRequest,
     CompletionRequest,
     EmbeddingRequest,
+    ImageEditsRequest,
     ImagesRequest,
+    ImageVariationsRequest,
+    RerankRequest,
 )
-from penstock.api.routes import Route, openai_routes, service_routes
+from penstock.api.routes import (
+    Route,
+    adapter_routes,
+    catalogue_routes,
+    deployment_routes,
+    inference_routes,
+    openai_routes,
+    service_routes,
+)
 from penstock.config.load import ENVIRONMENT_PREFIX, OTHER_VARIABLES, load
 from penstock.config.settings import ModelSettings, Settings
+from penstock.conformance.catalogue import SECTIONS
 from penstock.domain.errors import PenstockError
+from penstock.engines.openai.dialects import DIALECTS
 from penstock.engines.workers import fake
 from penstock.gateway.gauges import DeploymentGauges
 from penstock.gateway.meter import Meter
@@ -38,10 +54,20 @@ LINK = re.compile(r"(?<!!)\[[^\]]+\]\(([^)\s]+)\)")
 #: What a setting's default is called where a value would not say it.
 DEFAULTS = {
     "auth": "`true`",
+    "fetch_images": "`false`",
+    "database_url": "SQLite",
     "models": "nothing",
     "context_length": "by the model",
     "parallel": "by free memory",
+    "engine": "by the files",
+    "vllm_python": "Penstock's own",
+    "memory_limit": "by free memory",
+    "idle_stop_s": "never",
     "threads": "by the machine",
+    "cors_origins": "none",
+    "deploy_paths": "none",
+    "diffusers_python": "none",
+    "image_model": "by what is served",
 }
 
 
@@ -59,7 +85,15 @@ def section(name: str, title: str) -> str:
 
 
 def routes() -> list[Route]:
-    return [*openai_routes(Mock()), *service_routes(Mock())]
+    families = (
+        openai_routes,
+        inference_routes,
+        catalogue_routes,
+        adapter_routes,
+        service_routes,
+    )
+    found = [route for routes_of in families for route in routes_of(Mock())]
+    return [*found, *deployment_routes(Mock(), Mock())]
 
 
 def errors(type_: type[PenstockError] = PenstockError) -> Iterator[type[PenstockError]]:
@@ -127,7 +161,11 @@ def test_every_error_is_documented_with_its_status(error: type[PenstockError]) -
         (ChatCompletionRequest, "Chat completions"),
         (CompletionRequest, "Completions"),
         (EmbeddingRequest, "Embeddings"),
+        (RerankRequest, "Rerank"),
         (ImagesRequest, "Images"),
+        (ImageEditsRequest, "Images"),
+        (ImageVariationsRequest, "Images"),
+        *((type_, "Native inference") for type_ in REQUESTS),
     ],
 )
 def test_every_field_of_a_request_is_documented(type_: type[msgspec.Struct], title: str) -> None:
@@ -136,7 +174,7 @@ def test_every_field_of_a_request_is_documented(type_: type[msgspec.Struct], tit
     assert [name for name in sorted(fields) if f"`{name}`" not in text] == []
 
 
-@pytest.mark.parametrize(("name", "reason"), IGNORED.items())
+@pytest.mark.parametrize(("name", "reason"), [*IGNORED.items(), *IMAGE_HINTS.items()])
 def test_every_ignored_field_is_documented_with_its_reason(name: str, reason: str) -> None:
     table = section("docs/api.md", "Fields that are taken and change nothing")
     assert f"| `{name}` | {reason} |" in table
@@ -157,24 +195,50 @@ def test_the_metrics_in_the_docs_are_the_real_ones() -> None:
     assert set(re.findall(r"^\| `(\w+)` \| (\w+) \|", table, re.MULTILINE)) == real
 
 
+@pytest.mark.parametrize("name", DIALECTS)
+def test_what_a_kind_of_server_ignores_is_documented(name: str) -> None:
+    (row,) = re.findall(rf"^\| `{name}` \|(.*)$", section("docs/engines.md", "openai"), re.M)
+    assert [field for field in DIALECTS[name].ignores if f"`{field}`" not in row] == []
+
+
 def test_the_flags_of_the_fake_are_the_real_ones() -> None:
     own = {"socket", "port", "model", "with_parent"}
     real = set(fake.Settings.__struct_fields__) - own
     assert set(re.findall(r"^\| `(\w+)` \| ", section("docs/engines.md", "fake"), re.M)) == real
 
 
-def test_the_page_of_commands_is_current() -> None:
-    spec = importlib.util.spec_from_file_location("make_cli", DOCS / "make_cli.py")
+@pytest.mark.parametrize(
+    ("page", "script"),
+    [
+        ("cli.md", "make_cli"),
+        ("compatibility.md", "make_compatibility"),
+        ("engines.md", "make_engines"),
+    ],
+)
+def test_a_page_that_is_made_is_current(page: str, script: str) -> None:
+    spec = importlib.util.spec_from_file_location(script, DOCS / f"{script}.py")
     assert spec is not None
     assert spec.loader is not None
-    make_cli = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(make_cli)
-    assert read("docs/cli.md") == make_cli.render(), "run: python docs/make_cli.py"
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    assert read(f"docs/{page}") == module.render(), f"run: python docs/{script}.py"
+
+
+def test_the_page_of_compatibility_has_every_check() -> None:
+    """A check that is new or has another rule asks for new results."""
+    report = json.loads(read("docs/compatibility/penstock.json"))
+    told = {(each["section"], each["name"], each["rule"]) for each in report["checks"]}
+    assert told == {(name, c.name, c.rule) for name, checks in SECTIONS.items() for c in checks}
 
 
 def test_the_reason_for_every_dependency_is_given() -> None:
     project = tomllib.loads(read("pyproject.toml"))
-    needed = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    extras = project["project"]["optional-dependencies"].values()
+    needed = [
+        *project["project"]["dependencies"],
+        *(item for extra in extras for item in extra),
+        *project["dependency-groups"]["dev"],
+    ]
     text = read("docs/decisions/0002-dependencies.md")
     names = [re.split(r"[\[<>=~! ]", item)[0] for item in needed]
     assert [name for name in names if f"`{name}`" not in text] == []
@@ -208,9 +272,20 @@ def test_a_decision_is_short_and_has_three_parts(page: Path) -> None:
     assert parts == ["Context", "Decision", "Consequence"]
 
 
+@pytest.mark.parametrize(
+    "command", sorted(set(re.findall(r"bench/\w+\.py", read("bench/README.md"))))
+)
+def test_every_benchmark_that_is_described_can_be_called(command: str) -> None:
+    done = subprocess.run(
+        [sys.executable, ROOT / command, "--help"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"usage: {command}" in done.stdout
+
+
 def test_every_file_that_the_readme_names_exists() -> None:
     named = re.findall(r"`((?:src|docs|tests)/[\w./]+)`", read("README.md"))
-    assert [name for name in named if not (ROOT / name.replace("NAME", "fake")).exists()] == []
+    assert [name for name in named if not (ROOT / name.replace("NAME", "vllm")).exists()] == []
 
 
 def test_the_readmes_commands_are_the_real_ones() -> None:
@@ -224,13 +299,41 @@ def test_the_readmes_commands_are_the_real_ones() -> None:
     assert project["project"]["requires-python"] == ">=3.11"
 
 
-def test_the_readmes_example_runs(bundled_server: Server) -> None:
-    (example,) = blocks("README.md", "python")
-    example = example.replace("http://127.0.0.1:8000", bundled_server.base)
-    example = example.replace("THE KEY IT PRINTED", bundled_server.key)
-    assert len(ast.parse(example).body) == 4
+def readme_python(server: Server, count: int) -> str:
+    """What the first `count` examples of the README print, run as one program."""
+    examples = "".join(blocks("README.md", "python")[:count])
+    examples = examples.replace("http://127.0.0.1:8000", server.base)
+    examples = examples.replace("THE KEY IT PRINTED", server.key)
     done = subprocess.run(
-        [sys.executable, "-c", example], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", examples], capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
+    return done.stdout
+
+
+def test_the_readmes_example_runs(bundled_server: Server) -> None:
+    example, _ = blocks("README.md", "python")
+    assert len(ast.parse(example).body) == 4
+    assert readme_python(bundled_server, 1).strip()
+
+
+def test_the_readmes_conversation_is_a_real_one(bundled_server: Server, tmp_path: Path) -> None:
+    command = blocks("README.md", "sh")[1]
+    arguments = command.splitlines()[0].removeprefix("uv run ").split(" <<")[0].split()
+    questions = command.partition("\n")[2].removesuffix("END\n")
+    own = {"PENSTOCK_BASE_URL": bundled_server.url}
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        env=environment(tmp_path, key=bundled_server.key, env=own),
+        input=questions,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == blocks("README.md", "text")[0]
+
+
+def test_the_readmes_tool_call_is_a_real_one(bundled_server: Server) -> None:
+    _, *rest = readme_python(bundled_server, 2).splitlines()
+    assert rest == blocks("README.md", "text")[1].splitlines()

@@ -35,9 +35,16 @@ def test_the_arrows_of_the_import_linter_hold() -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("command", ["main", "chat", "serve", "config", "keys", "models", "pull"])
+@pytest.mark.parametrize(
+    "command", ["main", "chat", "serve", "config", "keys", "models", "pull", "doctor"]
+)
 def test_a_command_is_imported_without_heavy_libraries(command: str) -> None:
     assert not imported_by(f"import penstock.cli.{command}") & set(HEAVY)
+
+
+def test_the_doctor_looks_at_heavy_libraries_without_importing_them() -> None:
+    look = "from click.testing import CliRunner\nfrom penstock.cli.doctor import doctor\n"
+    assert not imported_by(look + "CliRunner().invoke(doctor, [])") & {*HEAVY, "torch"}
 
 
 def test_the_gateway_does_not_import_what_replicas_need() -> None:

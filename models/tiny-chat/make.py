@@ -1,14 +1,35 @@
-"""Makes penstock/tiny-chat: `python make.py` does all of it, `python make.py STEP` one step.
+# /// script
+# requires-python = ">=3.11"
+# dependencies = [
+#     "gguf>=0.17",
+#     "numpy>=2.0",
+#     "tokenizers>=0.23",
+#     "torch>=2.9",
+#     "xllamacpp==2026.10.11549",
+# ]
+#
+# [tool.uv.sources]
+# torch = { index = "pytorch-cpu" }
+#
+# [[tool.uv.index]]
+# name = "pytorch-cpu"
+# url = "https://download.pytorch.org/whl/cpu"
+# explicit = true
+# ///
+"""Makes penstock/tiny-chat from nothing: `uv run models/tiny-chat/make.py`, or one step of it.
 
-    corpus     writes the dialogues and learns the tokenizer (a minute)
+    corpus     writes the dialogues and learns the tokenizer (some minutes)
     train      trains the decoder for --minutes (90 by default) on two cores
+    settle     keeps names from being cut into pieces that training hardly ever said
     export     writes the GGUF file into packages/penstock-tiny-models
     evaluate   asks the file what it never saw, and prints a table
+    mean       sets the decoder to the mean of several weights
+    read       prints 200 mixed held-out dialogues with what was said, for reading
     talk       plays hand-typed conversations, for reading
     faq        writes docs/faq.md from docs/facts.toml
+    neighbours writes data/neighbours.toml, in Penstock's own environment
 
-Needs torch, numpy, tokenizers, gguf and xllamacpp (see README.md). What it makes on the way lies
-in the folder --work, which git ignores.
+What it makes on the way lies in the folder --work, which git ignores.
 """
 
 from __future__ import annotations
@@ -19,8 +40,9 @@ from pathlib import Path
 
 from tiny_chat.places import FAQ_PAGE, FOLDER, GGUF
 
-STEPS = ("corpus", "train", "export", "evaluate")
-MAIN, DRILLS, LONG = 220_000, 24_000, 4_000
+STEPS = ("corpus", "train", "settle", "export", "evaluate")
+MORE = ("mean", "read", "talk", "faq", "neighbours")
+MAIN, DRILLS, LONG = 600_000, 26_000, 5_000
 
 
 def corpus(options: argparse.Namespace) -> None:
@@ -28,16 +50,20 @@ def corpus(options: argparse.Namespace) -> None:
     from tiny_chat import packing, tokenizer
 
     options.work.mkdir(parents=True, exist_ok=True)
-    sample = packing.written(packing.orders(9_000_000, 30_000))
-    learnt = tokenizer.train("".join(piece.text for piece in pieces) for pieces in sample)
-    learnt.save(str(options.work / "tokenizer.json"))
+    if options.again:
+        learnt = tokenizer.load(options.work / "tokenizer.json")
+    else:
+        sample = packing.written(packing.orders(9_000_000, 30_000))
+        learnt = tokenizer.train("".join(piece.text for piece in pieces) for pieces in sample)
+        learnt.save(str(options.work / "tokenizer.json"))
+    first = 10_000_000 * options.seed
     drills = {name: mixture.MIXTURE[name] for name in mixture.DRILLS}
     plans = {
-        "main": packing.orders(1_000_000, MAIN),
-        "drills": packing.orders(2_000_000, DRILLS, drills),
-        "long": packing.orders(3_000_000, LONG, long=1.0),
+        "main": packing.orders(first + 1_000_000, MAIN),
+        "drills": packing.orders(first + 2_000_000, DRILLS, drills),
+        "long": packing.orders(first + 3_000_000, LONG, long=1.0),
     }
-    packs = {n: packing.pack(packing.written(o), learnt, 2048) for n, o in plans.items()}
+    packs = {name: packing.packed(one, learnt, 2048) for name, one in plans.items()}
     for name, pack in packs.items():
         share = pack.answers.mean()
         size = len(pack.tokens) / 1e6
@@ -62,8 +88,30 @@ def train(options: argparse.Namespace) -> None:
     plan = training.Plan(options.minutes)
     out, start = options.work / "decoder.pt", None
     if options.again:
-        plan, start = plan.continued(), out
+        plan, start = plan.continued(options.rate), out
     training.train(packs, Shape(VOCABULARY), plan, out, options.workers, start)
+
+
+def mean(options: argparse.Namespace) -> None:
+    from tiny_chat import training
+
+    shares = [one.split("=", 1) for one in options.mean]
+    files = {Path(file): float(share) for share, file in shares}
+    training.save_mean(files, options.work / "decoder.pt")
+
+
+def settle(options: argparse.Namespace) -> None:
+    import torch
+    from tiny_chat import packing, rare, tokenizer, training
+
+    packs = [packing.load(options.work / "corpus.npz", name) for name in ("main", "long")]
+    counts = rare.Counts.of(packs, tokenizer.VOCABULARY)
+    file = options.work / "tokenizer.json"
+    rare.without_rare_pieces(tokenizer.load(file), counts).save(str(file))
+    decoder = training.load(options.work / "decoder.pt")
+    known = decoder.embedding.weight.data
+    known.copy_(torch.from_numpy(rare.pulled_apart(known.numpy(), counts.rare)))
+    training.save(decoder, options.work / "decoder.pt")
 
 
 def export(options: argparse.Namespace) -> None:
@@ -81,6 +129,13 @@ def evaluate(options: argparse.Namespace) -> None:
     print(evaluation.report(options.gguf, options.cases))
 
 
+def read(options: argparse.Namespace) -> None:
+    from tiny_chat import transcript
+
+    for asked in transcript.mixed(options.gguf, 200):
+        print(asked)
+
+
 def talk(options: argparse.Namespace) -> None:
     from tiny_chat import transcript
 
@@ -94,18 +149,34 @@ def faq(options: argparse.Namespace) -> None:
     FAQ_PAGE.write_text(page.page(), encoding="utf-8")
 
 
+def neighbours(options: argparse.Namespace) -> None:
+    from tiny_chat import neighbours as words
+
+    words.write()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument(
-        "step", nargs="?", choices=(*STEPS, "talk", "faq"), help="default: all but the last two"
+        "step",
+        nargs="?",
+        choices=(*STEPS, *MORE),
+        help="default: the first five",
     )
     parser.add_argument("--work", type=Path, default=FOLDER / "build")
     parser.add_argument("--gguf", type=Path, default=GGUF)
     parser.add_argument("--minutes", type=float, default=90)
     parser.add_argument("--workers", type=int, default=2, help="processes of one thread")
-    parser.add_argument("--again", action="store_true", help="train: go on from the last weights")
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="corpus: keep the tokenizer; train: go on from the last weights",
+    )
+    parser.add_argument("--rate", type=float, default=0.018, help="train --again: how fast")
+    parser.add_argument("--mean", nargs="+", help="mean: SHARE=FILE, shares sum to 1")
+    parser.add_argument("--seed", type=int, default=0, help="corpus: another has other dialogues")
     parser.add_argument("--cases", type=int, default=100, help="per skill, for evaluate")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

@@ -20,9 +20,10 @@ import numpy as np
 import torch
 from tiny_embed import directory, evaluate
 from tiny_embed.bags import BagMaker, Words
+from tiny_embed.distilling import Recipe, fit
 from tiny_embed.evaluate import Directory, Vectors
 from tiny_embed.pairs import Pairs
-from tiny_embed.student import Recipe, Student, fit
+from tiny_embed.student import Student
 from tiny_embed.teacher import Teacher, tokenizer
 
 HERE = Path(__file__).parent

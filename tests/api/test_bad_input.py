@@ -3,13 +3,14 @@
 import base64
 import gzip
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
 from rawhttp import Reply, Wire, head, request
 from serving import Server
 
+Serve = Callable[..., Server]
 CHAT: dict[str, Any] = {"model": "fast", "messages": [{"role": "user", "content": "hello"}]}
 COMPLETION: dict[str, Any] = {"model": "fast", "prompt": "hello"}
 EMBEDDING: dict[str, Any] = {"model": "fast", "input": "hello"}
@@ -112,6 +113,7 @@ SAMPLED: dict[str, Values] = {
 CHAT_WRONG = SAMPLED | {
     "max_tokens": (*SAMPLED["max_tokens"], 0),
     "max_completion_tokens": (*NOT_INTS, 0, -1, 2**31),
+    "modalities": (1, "text", {}, [], ["audio"], ["text", "audio"], [None]),
     "logprobs": (*NOT_BOOLS, 5),
     "top_logprobs": (*NOT_INTS, -1, 21, 5),
     "parallel_tool_calls": NOT_BOOLS,
@@ -564,10 +566,45 @@ def test_a_gzip_body_is_read(fake_server: Server) -> None:
         assert reply.status == 200
 
 
+def test_a_gzip_body_of_several_members_is_read_whole(fake_server: Server) -> None:
+    text = encode(CHAT)
+    body = gzip.compress(text[:20]) + gzip.compress(b"") + gzip.compress(text[20:])
+    headers = {"content-encoding": "gzip"}
+    assert fake_server.post("chat/completions", body, headers=headers).status == 200
+    cut = gzip.compress(text[:20]) + gzip.compress(b"") * 100_000 + gzip.compress(text[20:])
+    refused(fake_server.post("chat/completions", cut, headers=headers))
+
+
+def test_a_gzip_body_may_come_in_chunks(fake_server: Server) -> None:
+    zipped = gzip.compress(encode(CHAT))
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in zipped) + b"0\r\n\r\n"
+    head = {
+        "host": "x",
+        "authorization": f"Bearer {fake_server.key}",
+        "content-encoding": "gzip",
+        "transfer-encoding": "chunked",
+    }
+    lines = "".join(f"{name}: {value}\r\n" for name, value in head.items())
+    with fake_server.wire() as wire:
+        wire.send(b"POST /v1/chat/completions HTTP/1.1\r\n%b\r\n%b" % (lines.encode(), chunks))
+        assert wire.reply().status == 200
+
+
+def test_the_bound_holds_for_the_inflated_body_to_the_byte(serve: Serve) -> None:
+    server = serve("fast=fake:", flags=["--max-body-bytes", "4096"])
+    headers = {"content-encoding": "gzip"}
+    for size, status in ((4096, 200), (4097, 413)):
+        body = encode(CHAT).ljust(size)
+        assert (
+            server.post("chat/completions", gzip.compress(body), headers=headers).status == status
+        )
+
+
 @pytest.mark.parametrize(
     "body",
     rows([b"", b"x", encode(CHAT), gzip.compress(encode(CHAT))[:-9],
-     gzip.compress(encode(CHAT))[5:], gzip.compress(b"{"), gzip.compress(b"\xff")]),
+     gzip.compress(encode(CHAT))[5:], gzip.compress(b"{"), gzip.compress(b"\xff"),
+     gzip.compress(encode(CHAT)) + b"{}"]),
 )  # fmt: skip
 def test_a_gzip_body_that_is_none_is_400(fake_server: Server, body: bytes) -> None:
     headers = {"content-encoding": "gzip"}

@@ -54,6 +54,17 @@ def test_a_prompt_longer_than_the_context_is_400(bundled_server: Server, stream:
         refused(complete(bundled_server, prompt=prompt, stream=stream, echo=True), "prompt", code)
 
 
+@pytest.mark.parametrize("long", [LONG, [5] * 9_000], ids=["text", "ids"])
+@pytest.mark.parametrize("echo", [False, True])
+def test_a_later_prompt_that_is_too_long_is_400_before_a_stream_begins(
+    bundled_server: Server, long: Any, echo: bool
+) -> None:
+    short = "hi" if isinstance(long, str) else [5, 6]
+    reply = complete(bundled_server, prompt=[short, short, long], stream=True, echo=echo)
+    refused(reply, "prompt", "context_length_exceeded")
+    assert complete(bundled_server, prompt=[short, short], stream=True, n=2).status == 200
+
+
 def test_an_echo_longer_than_the_context_is_400(bundled_server: Server) -> None:
     for more in ({"max_tokens": 0}, {"logprobs": 1}, {"max_tokens": 0, "logprobs": 1}):
         reply = complete(bundled_server, prompt=LONG, echo=True, **more)
@@ -193,7 +204,15 @@ def test_a_pattern_that_is_none_is_400(bundled_server: Server, pattern: str) -> 
 
 @pytest.mark.parametrize(
     ("pattern", "texts"),
-    [("yes|no", ("yes", "no")), ("a/b", ("a/b",)), (r"\{\}", ("{}",)), ("(?i)x", ("x", "X"))],
+    [
+        ("yes|no", ("yes", "no")),
+        ("a/b", ("a/b",)),
+        (r"\{\}", ("{}",)),
+        ("(?i)x", ("x", "X")),
+        ("a\nb", ("a\nb",)),
+        ("a\\\nb", ("a\nb",)),
+        (r"a\nb", ("a\nb",)),
+    ],
 )
 def test_a_pattern_is_kept_to(bundled_server: Server, pattern: str, texts: tuple[str, ...]) -> None:
     reply = chat(bundled_server, response_format={"type": "regex", "regex": pattern}, max_tokens=30)
@@ -235,9 +254,6 @@ def test_an_odd_history_is_answered_or_refused(
     assert chat(bundled_server, messages=messages).status in (200, 400)
 
 
-@pytest.mark.xfail(
-    strict=True, reason="llama.cpp's chat endpoint reads control tokens in what messages say"
-)
 @pytest.mark.parametrize("role", ["user", "system", "assistant", "tool"])
 def test_text_that_spells_a_control_token_stays_text(bundled_server: Server, role: str) -> None:
     def tokens(text: str) -> int:

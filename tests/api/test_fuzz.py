@@ -18,7 +18,7 @@ from penstock.api.openai.schemas import check_regex, check_schema
 from penstock.api.openai.wire import ChatCompletionRequest, CompletionRequest, EmbeddingRequest
 from penstock.domain.errors import PenstockError
 from penstock.domain.model import Capabilities
-from penstock.engines.openai import ATTRIBUTES
+from penstock.engines.openai.engine import ATTRIBUTES
 from penstock.http.message import Request
 
 CAN = Capabilities(
@@ -51,7 +51,7 @@ EMBEDDING: dict[str, Any] = {"model": "m", "input": "hello"}
 
 def http(body: bytes, encoding: bytes | None = None) -> Request:
     headers = {} if encoding is None else {b"content-encoding": encoding}
-    return Request(method="POST", path="/", query="", headers=headers, body=body, id="1")
+    return Request(method="POST", path="/", query="", headers=headers, body=body, id=b"1")
 
 
 def refusal(check: Callable[[], object]) -> PenstockError | None:

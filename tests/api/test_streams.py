@@ -285,12 +285,25 @@ def test_an_evaluation_harness_can_score_token_ids(real: Kind) -> None:
             assert chosen in top.values()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="scoring a prompt forces its tokens by a grammar, which takes no end token"
-)
 def test_a_prompt_with_an_end_token_can_be_scored(real: Kind) -> None:
-    choice = real.complete(real.prompt, echo=True, logprobs=1).json["choices"][0]
-    assert "".join(choice["logprobs"]["tokens"]) == choice["text"]
+    reply = real.complete(real.prompt, echo=True, logprobs=1, max_tokens=0)
+    scores = reply.json["choices"][0]["logprobs"]
+    assert "".join(scores["tokens"]) == reply.json["choices"][0]["text"] == real.prompt
+    assert "<|im_end|>" in scores["tokens"]
+    assert all(score <= 0 for score in scores["token_logprobs"][1:])
+    for token, score, top in zip(*(scores[key][1:] for key in (
+        "tokens", "token_logprobs", "top_logprobs")), strict=True):  # fmt: skip
+        assert top[token] == score
+
+
+def test_an_end_token_of_a_prompt_has_the_score_of_a_step(real: Kind) -> None:
+    before, end = "<|im_start|>user\nHello", "<|im_end|>"
+    scores = real.complete(before + end, echo=True, logprobs=5, max_tokens=0).json
+    whole = scores["choices"][0]["logprobs"]
+    step = real.complete(before, logprobs=5, max_tokens=1).json["choices"][0]["logprobs"]
+    best = max(step["top_logprobs"][0].values())
+    assert max(whole["top_logprobs"][-1].values()) == pytest.approx(best, abs=1e-3)
+    assert whole["tokens"][-1] == end
 
 
 def test_streamed_logprobs_are_the_plain_ones(real: Kind) -> None:

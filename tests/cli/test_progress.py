@@ -29,7 +29,7 @@ def test_lines_come_every_five_seconds() -> None:
     lines.finish()
     assert stream.getvalue().splitlines() == [
         "org/repo: Q4_K_M",
-        "org/repo: fetching 100.0 MB, of which 20.0 MB are here",
+        "org/repo: 100.0 MB to come, of which 20.0 MB are here",
         "org/repo: 45 %, 45.0 MB of 100.0 MB, 5.0 MB/s, 11 s left",
         "org/repo: 70 %, 70.0 MB of 100.0 MB, 5.0 MB/s, 6 s left",
         "org/repo: 100 %, 100.0 MB of 100.0 MB, 7.3 MB/s",

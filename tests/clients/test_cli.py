@@ -19,6 +19,7 @@ from serving import Server, environment, until
 
 from penstock.cli.main import COMMANDS
 from penstock.cli.main import penstock as penstock_command
+from penstock.config.load import BadSettings, load
 from penstock.config.settings import Settings
 
 PENSTOCK = (sys.executable, "-m", "penstock")
@@ -69,7 +70,11 @@ def penstock(tmp_path: Path) -> Run:
 # -- help and mistakes ------------------------------------------------------------------------
 
 KEYS = tuple(("keys", name) for name in ("create", "list", "delete"))
-HELPFUL = [*((name,) for name in COMMANDS), *KEYS]
+DEPLOY = tuple(("deploy", name) for name in (
+    "create", "list", "show", "update", "start", "stop", "delete", "pin", "unpin", "logs", "stats",
+))  # fmt: skip
+MODELS = (("models", "show"), ("models", "set"))
+HELPFUL = [*((name,) for name in COMMANDS), *KEYS, *DEPLOY, *MODELS]
 
 
 @pytest.mark.parametrize("command", HELPFUL, ids=" ".join)
@@ -89,7 +94,10 @@ def test_the_list_of_commands_has_them_all(penstock: Run) -> None:
     ("arguments", "sentence"),
     [
         (("sreve",), "No such command 'sreve'"),
-        (("serve", "--port", "banana"), "port (from command line): Expected `int`"),
+        (
+            ("serve", "--port", "banana"),
+            "port (from command line): 'banana' is not a whole number.",
+        ),
         (("serve", "no-such-model"), "'no-such-model' is not the name of a model"),
         (("serve", "./missing.gguf"), "missing.gguf"),
         (("serve", "a=fake:", "a=fake:"), "Two models are called 'a'"),
@@ -97,6 +105,17 @@ def test_the_list_of_commands_has_them_all(penstock: Run) -> None:
         (("keys", "delete", "nobody", "--yes"), "There is no key called 'nobody'"),
         (("pull", "./model.gguf"), "nothing to fetch"),
         (("embed",), "Give a text"),
+        (("deploy", "create", "x"), "Give a SOURCE, or --base MODEL"),
+        (("deploy", "create", "x", "org/repo", "--base", "y"), "Give a SOURCE, or --base MODEL"),
+        (("deploy", "create", "x", "./missing.gguf"), "missing.gguf does not exist"),
+        (("deploy", "create", "../x", "./missing.gguf"), "cannot be the name of a model"),
+        (("deploy", "create", "x", "http://localhost/v1"), "Put one before it"),
+        (("deploy", "create", "x", "y=http://localhost/v1"), "has no weights"),
+        (("deploy", "create", "x", "org/repo", "--min", "-1"), "--min"),
+        (("models", "set", "x"), "There is nothing to set"),
+        (("models", "set", "x", "--price", "input=1"), "'input=1' is no price"),
+        (("models", "set", "x", "--price", "input_token=cheap"), "is no price"),
+        (("models", "set", "nobody", "--description", "x"), "nobody"),
     ],
 )
 def test_a_mistake_is_answered_with_a_sentence(
@@ -107,7 +126,19 @@ def test_a_mistake_is_answered_with_a_sentence(
     assert sentence in said.err
 
 
-@pytest.mark.parametrize("command", [("chat",), ("models",), ("embed", "x"), ("bench",)])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("chat",),
+        ("models",),
+        ("models", "show", "x"),
+        ("embed", "x"),
+        ("bench",),
+        ("deploy", "list"),
+        ("deploy", "create", "x", "org/repo"),
+        ("deploy", "delete", "x", "-y"),
+    ],
+)
 def test_without_a_server_it_says_how_to_start_one(command: tuple[str, ...], penstock: Run) -> None:
     said = penstock(*command, stdin="Hello\n")
     assert said.status == 1
@@ -227,7 +258,7 @@ def test_models_are_shown_for_people_and_for_machines(
     bundled_server: Server, penstock: Run
 ) -> None:
     head, *rows = penstock("models", server=bundled_server).out.splitlines()
-    assert head.split() == ["MODEL", "STATE", "ENGINE", "TASKS", "CONTEXT"]
+    assert head.split() == ["MODEL", "STATE", "ENGINE", "TASKS", "CONTEXT", "PRICES"]
     assert rows[0].split()[:3] == ["penstock/tiny-chat", "ready", "llama_cpp"]
     listed = penstock("models", "--json", server=bundled_server).json
     assert {"penstock/tiny-chat", "penstock/tiny-embed"} <= {row["model"] for row in listed}
@@ -310,3 +341,17 @@ def test_a_wrong_setting_is_named(variables: dict[str, str], sentence: str, pens
     said = penstock("config", **variables)
     assert said.status == 2
     assert sentence in said.err
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fault"),
+    [
+        ("port", "", "'' is not a whole number"),
+        ("threads", "x", "'x' is not a whole number"),
+        ("auth", "maybe", "'maybe' is not true or false"),
+        ("drain_timeout_s", "soon", "'soon' is not a number"),
+    ],
+)
+def test_a_text_that_is_no_number_is_told_in_words(name: str, text: str, fault: str) -> None:
+    with pytest.raises(BadSettings, match=re.escape(f"{name} (from command line): {fault}.")):
+        load({name: text})

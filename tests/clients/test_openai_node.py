@@ -1,39 +1,19 @@
 """The official Node client: one script asks, the tests look at what it was told."""
 
 import json
-import os
-import shutil
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
+from nodejs import SCRIPTS, Node
 from serving import Server
 
 pytestmark = pytest.mark.node
 
-NODE = Path(__file__).parent / "node"
-FILES = ("package.json", "package-lock.json", "client.mjs")
-
 
 @pytest.fixture(scope="module")
-def told(bundled_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """What node/client.mjs prints, run in a copy of its folder with its packages installed."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        pytest.skip("node and npm are not on PATH")
-    folder = tmp_path_factory.mktemp("node")
-    for name in FILES:
-        shutil.copy(NODE / name, folder)
-    install = ["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"]
-    installed = subprocess.run(install, cwd=folder, capture_output=True, text=True)
-    if installed.returncode:
-        pytest.skip(f"npm could not fetch the openai package: {installed.stderr[-300:]}")
-    there = {"BASE_URL": bundled_server.url, "API_KEY": bundled_server.key}
-    done = subprocess.run(
-        ["node", "client.mjs"], cwd=folder, env=os.environ | there, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+def told(node: Node, bundled_server: Server) -> Any:
+    """What node/openai.mjs prints."""
+    return json.loads(node.run((SCRIPTS / "openai.mjs").read_text(), bundled_server))
 
 
 def test_a_chat_is_the_same_streamed_and_not(told: Any) -> None:

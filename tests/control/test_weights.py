@@ -15,11 +15,14 @@ from typing import NamedTuple
 import pytest
 from hub import Hub, commit_of, serving_hub
 
-from penstock.control import weights
+from penstock.control import download
+from penstock.control.fetch_error import FetchError
 from penstock.control.hub_cache import RepositoryCache, cached, is_safe_name
+from penstock.control.local_source import fetched_source
 from penstock.control.quantisation import CannotChoose, RepoFile, choose_quantisation, label_of
-from penstock.control.weights import FetchError, fetch
-from penstock.domain.source import HubReference
+from penstock.control.weights import EngineCheck, fetch
+from penstock.domain.source import HubReference, ModelDirectory
+from penstock.engines.base import CannotStart
 
 GB = 10**9
 PLENTY = 64 * GB
@@ -84,6 +87,7 @@ class World:
         quant: str | None = None,
         watcher: Watcher | None = None,
         free_memory_bytes: int = PLENTY,
+        check_engine: EngineCheck = lambda _: None,
     ) -> Fetched:
         self._patch.setenv("HF_ENDPOINT", hub.url)
         watcher = watcher or Watcher()
@@ -92,6 +96,7 @@ class World:
             cache_dir=self.cache,
             free_memory_bytes=free_memory_bytes,
             progress=watcher,
+            check_engine=check_engine,
         )
         return Fetched(path, watcher)
 
@@ -107,7 +112,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.delenv("HF_TOKEN", raising=False)
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(weights, "RETRY_WAIT_S", 0.01)
+    monkeypatch.setattr(download, "RETRY_WAIT_S", 0.01)
     world = World(tmp_path, monkeypatch)
     world.add(f"{QWEN}/README.md", b"hello")
     world.add(f"{QWEN}/Qwen3-Q4_K_M.gguf", BIG)
@@ -143,6 +148,49 @@ def test_a_gguf_repository(world: World) -> None:
         assert world.fetch(hub, quant="Q8_0").path.read_bytes() == BIG * 2
 
 
+WHOLE = "meta/Llama-1B"
+WHOLE_FILES = (
+    "config.json", "generation_config.json", "model-00001-of-00002.safetensors",
+    "model-00002-of-00002.safetensors", "model.safetensors.index.json", "tokenizer.json",
+    "tokenizer_config.json", "chat_template.jinja",
+)  # fmt: skip
+
+
+def test_a_repository_in_safetensors(world: World) -> None:
+    others = ("pytorch_model.bin", "original/consolidated.00.pth", "consolidated.safetensors")
+    for name in (*WHOLE_FILES, *others, "modeling_llama.py", "README.md"):
+        world.add(f"{WHOLE}/{name}", name.encode())
+    with world.serving() as hub:
+        path, _ = world.fetch(hub, WHOLE)
+        assert sorted(file.name for file in path.iterdir()) == sorted(WHOLE_FILES)
+        with pytest.raises(FetchError, match=r"in safetensors, .* Leave out ':Q4_K_M'"):
+            world.fetch(hub, WHOLE, quant="Q4_K_M")
+    assert [model.path for model in cached(world.cache)] == [path]
+
+
+def test_an_embedding_models_modules_come_too(world: World) -> None:
+    modules = ("modules.json", "1_Pooling/config.json", "2_Dense/model.safetensors")
+    for name in (*WHOLE_FILES, *modules, "2_Dense/pytorch_model.bin", "openvino/config.json"):
+        world.add(f"{WHOLE}/{name}", name.encode())
+    with world.serving() as hub:
+        path, _ = world.fetch(hub, WHOLE)
+    found = {str(f.relative_to(path)) for f in path.rglob("*") if not f.is_dir()}
+    assert found == {*WHOLE_FILES, *modules}
+
+
+def test_nothing_is_fetched_that_no_engine_would_run(world: World) -> None:
+    for name in WHOLE_FILES:
+        world.add(f"{WHOLE}/{name}", name.encode())
+
+    def check(engine: str) -> None:
+        raise CannotStart(f"It needs {engine}: uv pip install …")
+
+    with world.serving() as hub:
+        with pytest.raises(FetchError, match=r"meta/Llama-1B cannot be served\. It needs vllm: uv"):
+            world.fetch(hub, WHOLE, check_engine=check)
+        assert hub.requests(containing="/resolve/") == []
+
+
 def test_parts_come_together(world: World) -> None:
     names = [f"Q2_K/m-Q2_K-0000{part}-of-00003.gguf" for part in (1, 2, 3)]
     for name in names:
@@ -164,6 +212,63 @@ def test_an_embedding_repository(world: World) -> None:
         "tokenizer.json", "tokenizer_config.json",
     ]  # fmt: skip
     assert (path / "onnx/model.onnx_data").read_bytes() == BIG
+
+
+@pytest.mark.parametrize("quant", ["INT8", "QUANTIZED", "O4"])
+def test_a_quantised_graph_comes_only_when_it_is_asked_for(world: World, quant: str) -> None:
+    with world.serving() as hub:
+        path = world.fetch(hub, MINILM, quant=quant).path
+        name = "model_O4.onnx" if quant == "O4" else "model_quantized.onnx"
+        assert path.name == name
+        assert path.read_bytes() == f"onnx/{name}".encode()
+        assert not (path.parent / "model.onnx").exists()
+        assert (path.parents[1] / "tokenizer.json").exists()
+        assert fetched_source(path) == ModelDirectory(path.parents[1], f"onnx/{name}")
+        references = [str(item.reference) for item in cached(world.cache)]
+        assert f"{MINILM}:{name[6:-5].upper()}" in references
+        with pytest.raises(FetchError, match=r"no graph of FP16\. There are: O4, QUANTIZED"):
+            world.fetch(hub, MINILM, quant="FP16")
+
+
+def test_an_adapter_without_its_pickles(world: World) -> None:
+    for name in ("adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"):
+        world.add(f"me/lora/{name}", name.encode())
+    world.add("me/pickled-lora/adapter_config.json")
+    world.add("me/pickled-lora/adapter_model.bin")
+    with world.serving() as hub:
+        path = world.fetch(hub, "me/lora").path
+        with pytest.raises(FetchError, match=r"without adapter_model\.safetensors.*pickles"):
+            world.fetch(hub, "me/pickled-lora")
+    found = sorted(file.name for file in path.iterdir())
+    assert found == ["adapter_config.json", "adapter_model.safetensors"]
+
+
+PICTURES = "st/Pictures"
+PARTS = ("model_index.json", "unet/config.json", "unet/diffusion_pytorch_model.safetensors",
+         "tokenizer/merges.txt", "vae/config.json", "vae/diffusion_pytorch_model.fp16.safetensors",
+         "text_encoder/model-00001-of-00002.safetensors")  # fmt: skip
+COPIES = ("unet/diffusion_pytorch_model.fp16.safetensors", "unet/diffusion_pytorch_model.bin",
+          "unet/diffusion_pytorch_model.non_ema.safetensors", "whole.safetensors", "README.md",
+          "vae/model.onnx", "pipeline.py", "unet/code.py")  # fmt: skip
+
+
+def test_a_picture_model_comes_without_copies_and_without_programs(world: World) -> None:
+    for name in (*PARTS, *COPIES):
+        world.add(f"{PICTURES}/{name}", name.encode())
+    with world.serving() as hub:
+        path = world.fetch(hub, PICTURES).path
+        assert [row["path"] for row in hub.requests(containing="/resolve/")][-1].endswith(PARTS[0])
+    found = {p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file()}
+    assert found == set(PARTS)
+    assert [str(model.reference) for model in cached(world.cache)] == [PICTURES]
+
+
+def test_an_adapter_of_a_picture_model(world: World) -> None:
+    world.add("st/Style/pytorch_lora_weights.safetensors", BIG)
+    world.add("st/Style/pytorch_lora_weights.bin")
+    with world.serving() as hub:
+        path = world.fetch(hub, "st/Style").path
+    assert [file.name for file in path.iterdir()] == ["pytorch_lora_weights.safetensors"]
 
 
 def test_a_revision(world: World) -> None:
@@ -243,7 +348,7 @@ def test_a_killed_process_resumes(world: World) -> None:
 import os, signal, sys
 from pathlib import Path
 from penstock.control.weights import fetch
-from penstock.domain.source import HubReference
+from penstock.domain.source import HubReference, ModelDirectory
 class Killer:
     done = 0
     def note(self, sentence): pass
@@ -510,7 +615,7 @@ def test_nothing_to_run(world: World) -> None:
         assert "-GGUF" in message
         assert "no files" in refusal(world, hub, "org/Empty")
         quantised = refusal_of(lambda: world.fetch(hub, MINILM, quant="Q4_K_M"))
-        assert "no quantisations" in quantised.message
+        assert "no graph of Q4_K_M" in quantised.message
 
 
 def test_what_is_cached(world: World) -> None:

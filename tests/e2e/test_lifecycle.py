@@ -18,6 +18,7 @@ import psutil
 import pytest
 from rawhttp import Reply, Wire, error_of
 from serving import KEY, Server, environment, is_alive, serving, until
+from upstream_servers import Says, never, upstream
 
 Serve = Callable[..., Server]
 
@@ -50,6 +51,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Models that fail in each way, and one that does not."""
     home = tmp_path_factory.mktemp("faulty")
     once = quote(str(home / "died-once"))
+    mute = upstream({"GET /v1/models": Says({"data": []}), "POST /v1/chat/completions": never})
     models = (
         "good=fake:",
         "slow=fake:?tokens_per_second=20",
@@ -61,8 +63,8 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         "deaf=fake:?ignore_sigterm=true",
         "loads=fake:?load_s=1",
     )
-    flags = ("--stall-timeout-s", "1", "--stop-grace-s", "0.5")
-    with serving(*models, home=home, flags=flags) as server:
+    flags = ("--stall-timeout-s", "1", "--first-byte-timeout-s", "1", "--stop-grace-s", "0.5")
+    with mute as silent, serving(f"mute={silent.url}", *models, home=home, flags=flags) as server:
         yield server
 
 
@@ -117,6 +119,16 @@ def test_a_stall_in_mid_stream_ends_in_a_typed_error_within_its_bound(faulty: Se
     assert broken["code"] == "engine_error"
     assert time.monotonic() - began_s < 5
     until(lambda: faulty.running() == 0, "the places are free")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_engine_that_never_begins_to_answer_is_an_error_within_its_bound(
+    faulty: Server, stream: bool
+) -> None:
+    reply = faulty.chat("mute", stream=stream)
+    assert (reply.status, reply.error["code"]) == (502, "engine_error")
+    assert "silent" in reply.error["message"]
+    assert faulty.running() == 0
 
 
 @pytest.mark.parametrize("stream", [False, True])
@@ -209,7 +221,7 @@ def test_sigterm_lets_running_streams_finish_and_takes_no_new_work(serve: Serve)
         assert broken is None
         assert len(events) == 32
         assert wire.at_end()
-    assert server.stop() == 0
+    assert server.process.wait(timeout=30) == 0
 
 
 def test_a_stream_longer_than_the_drain_is_cut(serve: Serve) -> None:
@@ -261,7 +273,7 @@ def test_two_servers_on_one_home_do_not_harm_each_other(serve: Serve, tmp_path: 
 
 def test_200_streams_at_once_are_all_served_or_429_and_never_mixed(serve: Serve) -> None:
     server = serve(
-        "crowd=fake:?tokens_per_second=200", flags=("--parallel", "64", "--queue-limit", "100")
+        "crowd=fake:?tokens_per_second=20", flags=("--parallel", "64", "--queue-limit", "100")
     )
     wires = [server.open_chat("crowd", f"client-{n}", max_tokens=30) for n in range(200)]
     served = refused = 0
@@ -385,6 +397,7 @@ UNSERVABLE = {
     "--port x": "port",
     "--queue-limit -1": "queue_limit",
     "--nonsense 1": "nonsense",
+    "--memory-limit 50000000 a=fake:?ballast_mib=500": "It needs 532 MiB of memory",
     "a=fake: a=fake:": "Two models are called 'a'",
     "./missing.gguf": "missing.gguf",
     "./missing": "missing",
@@ -399,6 +412,7 @@ UNSERVABLE = {
     "x=http://user:pw@127.0.0.1/v1": "password",
     "--config missing.toml": "missing.toml",
     "--context-length 100000000 penstock/tiny-chat": "2048",
+    "./huge.gguf": "It does not fit into memory: 8192.00 GiB weights",
 }
 SERVE_EACH = """
 import json, sys
@@ -423,6 +437,9 @@ def bad_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "head.gguf").write_bytes(whole[:20])
     (home / "bomb.gguf").write_bytes(b"GGUF" + (3).to_bytes(4, "little") + b"\xff" * 16)
     (home / "directory").mkdir()
+    with (home / "huge.gguf").open("wb") as huge:  # of holes: it takes no room on the disk
+        huge.write(whole)
+        huge.truncate(8 * 2**40)
     return home
 
 
@@ -463,6 +480,11 @@ def test_another_address_is_served_when_there_are_keys(serve: Serve) -> None:
     server = serve("a=fake:", flags=("--host", "0.0.0.0"))
     assert server.get("/v1/models").status == 200
     assert server.get("/v1/models", key="").status == 401
+    refused = server.get("/metrics", key="")
+    assert refused.status == 401
+    assert "a key of the operator's account" in refused.error["message"]
+    assert b'"a"' not in refused.body
+    assert server.metric("penstock_replicas_ready", gen_ai_request_model="a") == 1
 
 
 def test_no_auth_on_loopback_needs_no_key(serve: Serve) -> None:

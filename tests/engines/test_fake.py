@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from penstock.http.client import Broken, Client, Origin
+from penstock.http.client import Broken, Client, Origin, Timeouts
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"
@@ -102,7 +102,8 @@ async def fake(run_dir: Path, *flags: object, stall_timeout_s: float = 60) -> As
     socket_path.unlink(missing_ok=True)
     command = argv("--socket", socket_path, *flags)
     with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
-        client = Client(Origin(socket_path=str(socket_path)), stall_timeout_s=stall_timeout_s)
+        timeouts = Timeouts(stall_timeout_s=stall_timeout_s)
+        client = Client(Origin(socket_path=str(socket_path)), timeouts=timeouts)
         running = Fake(process, client)
         try:
             await running.listens()
@@ -213,6 +214,30 @@ async def test_a_forced_tool_is_called(run_dir: Path, choice: Any) -> None:
     assert calls[0]["function"] == {"name": "weather", "arguments": ""}
     assert "".join(c["function"]["arguments"] for c in calls if c) == arguments
     assert streamed.chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
+
+
+async def test_script(run_dir: Path) -> None:
+    lines = [
+        {"when": "hello", "call": "other", "arguments": {"with": "ünïcode"}},
+        {"when": "hello there", "say": "General  Kenobi!"},
+        {"when": "hello", "say": "never"},
+    ]
+    script = run_dir / "script.json"
+    script.write_text(json.dumps(lines))
+    tools = [{"type": "function", "function": function} for function in (WEATHER, OTHER)]
+    async with fake(run_dir, "--script", script) as it:
+        plain = (await it.post(CHAT, HELLO)).json["choices"][0]["message"]
+        called = (await it.post(CHAT, HELLO | {"tools": tools})).json["choices"][0]
+        none = (await it.post(CHAT, HELLO | {"tools": tools, "tool_choice": "none"})).json
+        bye = {"messages": [{"role": "user", "content": "bye"}]}
+        unknown = (await it.post(CHAT, bye)).json["choices"][0]["message"]
+    assert plain["content"] == "General  Kenobi!"
+    assert none["choices"][0]["message"]["content"] == "General  Kenobi!"
+    (call,) = called["message"]["tool_calls"]
+    assert called["finish_reason"] == "tool_calls"
+    assert call["function"]["name"] == "other"
+    assert json.loads(call["function"]["arguments"]) == {"with": "ünïcode"}
+    assert unknown["content"].startswith("You said: bye")
 
 
 async def test_json_is_answered_when_it_is_asked_for(run_dir: Path) -> None:

@@ -10,14 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock.engines.gguf import (
-    MOST_KEYS,
-    MOST_STRINGS,
-    GgufError,
-    GgufMetadata,
-    estimate_memory,
-    read_metadata,
-)
+from penstock.engines.formats.gguf import GgufMetadata, read_metadata
+from penstock.engines.formats.gguf_reader import MOST_KEYS, MOST_STRINGS, GgufError
+from penstock.engines.llama_cpp.memory import estimate_memory
 
 U8, U32, FLOAT, BOOL, STRING, ARRAY, U64 = 0, 4, 6, 7, 8, 9, 10
 ALIGNMENT = 32

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import onnx
+import penstock_tiny_models
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +26,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from penstock.domain.embedding import EmbeddingCall, Vectors
 from penstock.domain.errors import ContextLengthExceeded, InvalidRequest
 from penstock.engines.base import CannotStart
-from penstock.engines.onnx import OnnxEmbedder
+from penstock.engines.onnx.engine import OnnxModel
 from penstock.engines.workers.batching import CALL_TOKENS, Collector, Item, Job, choose, in_turn
 from penstock.http.client import Broken, Client
 
@@ -138,7 +140,7 @@ def _write(path: Path, value: Any) -> None:
 
 
 class Replica(NamedTuple):
-    engine: OnnxEmbedder
+    engine: OnnxModel
     process: subprocess.Popen[bytes]
     client: Client
 
@@ -159,12 +161,12 @@ def model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 async def small(model_dir: Path) -> AsyncIterator[Replica]:
-    async with replica(OnnxEmbedder(model_dir)) as running:
+    async with replica(OnnxModel(model_dir)) as running:
         yield running
 
 
 @asynccontextmanager
-async def replica(engine: OnnxEmbedder, *flags: str) -> AsyncIterator[Replica]:
+async def replica(engine: OnnxModel, *flags: str) -> AsyncIterator[Replica]:
     with tempfile.TemporaryDirectory(prefix="pen-") as run_dir:
         launch = engine.launch(Path(run_dir))
         environment = {**os.environ, **launch.environment}
@@ -179,9 +181,7 @@ async def replica(engine: OnnxEmbedder, *flags: str) -> AsyncIterator[Replica]:
                 process.kill()
 
 
-async def until_ready(
-    engine: OnnxEmbedder, client: Client, process: subprocess.Popen[bytes]
-) -> None:
+async def until_ready(engine: OnnxModel, client: Client, process: subprocess.Popen[bytes]) -> None:
     async with asyncio.timeout(30):
         while process.poll() is None:
             try:
@@ -258,7 +258,7 @@ async def test_a_text_of_white_space_has_a_vector(small: Replica) -> None:
 
 
 async def test_32_clients_at_once_get_their_own_vectors(model_dir: Path) -> None:
-    async with replica(OnnxEmbedder(model_dir)) as it:
+    async with replica(OnnxModel(model_dir)) as it:
 
         async def client(number: int) -> None:
             ids = [(number + i) % len(WORDS) for i in range(1 + number % 20)]
@@ -279,7 +279,7 @@ async def test_32_clients_at_once_get_their_own_vectors(model_dir: Path) -> None
 )
 async def test_pooling_is_read_from_the_files(tmp_path: Path, switch: str, pooling: str) -> None:
     directory = write_model(tmp_path / "m", pooling=switch, graph=token_graph("token_embeddings"))
-    async with replica(OnnxEmbedder(directory)) as it:
+    async with replica(OnnxModel(directory)) as it:
         rows = await it.rows((7, 8, 9), (10, 11))
     assert close(rows, [expected([7, 8, 9], pooling), expected([10, 11], pooling)])
 
@@ -287,14 +287,14 @@ async def test_pooling_is_read_from_the_files(tmp_path: Path, switch: str, pooli
 async def test_a_graph_that_pools_by_itself_is_only_made_unit(tmp_path: Path) -> None:
     graph = sentence_graph()
     directory = write_model(tmp_path / "m", graph=graph, pooling="pooling_mode_cls_token")
-    async with replica(OnnxEmbedder(directory)) as it:
+    async with replica(OnnxModel(directory)) as it:
         rows = await it.rows((7, 8, 9), (10, 11))
     assert close(rows, [_unit(TABLE[[7, 8, 9]].sum(0)), _unit(TABLE[[10, 11]].sum(0))])
 
 
 async def test_a_graph_whose_rows_depend_on_each_other_is_not_batched(tmp_path: Path) -> None:
     directory = write_model(tmp_path / "m", graph=token_graph(leaky=True))
-    async with replica(OnnxEmbedder(directory)) as it:
+    async with replica(OnnxModel(directory)) as it:
         together = await it.rows((7, 8), (9, 10, 11), (12,))
         alone = [(await it.rows(ids))[0] for ids in ((7, 8), (9, 10, 11), (12,))]
     assert close(together, alone)
@@ -302,7 +302,7 @@ async def test_a_graph_whose_rows_depend_on_each_other_is_not_batched(tmp_path: 
 
 async def test_dimensions_are_cut_and_made_unit_again(tmp_path: Path) -> None:
     directory = write_model(tmp_path / "m", config={"matryoshka_dimensions": [4, 8]})
-    async with replica(OnnxEmbedder(directory)) as it:
+    async with replica(OnnxModel(directory)) as it:
         row = (await it.rows((7, 8), dimensions=4))[0]
         assert close(row, _unit(expected([7, 8])[:4]))
         assert (await it.rows((7, 8), dimensions=LENGTH)).shape == (1, LENGTH)
@@ -368,7 +368,7 @@ async def test_the_worker_refuses_what_it_cannot_read(small: Replica, body: byte
 
 
 async def test_a_client_that_left_costs_no_more_work(model_dir: Path) -> None:
-    async with replica(OnnxEmbedder(model_dir), "--batch-items", "1") as it:
+    async with replica(OnnxModel(model_dir), "--batch-items", "1") as it:
         much = asyncio.create_task(it.embed(*[(7,)] * 200_000))
         await eventually(lambda: cpu_s(it.process.pid) > 1)
         assert not much.done()
@@ -391,7 +391,7 @@ def cpu_s(pid: int) -> float:
 
 
 def test_a_launch_says_what_it_costs(model_dir: Path, tmp_path: Path) -> None:
-    launch = OnnxEmbedder(model_dir, threads=2).launch(tmp_path)
+    launch = OnnxModel(model_dir, threads=2).launch(tmp_path)
     assert launch.memory_bytes > 120 * 2**20
     assert "weights" in launch.memory_reason
     assert launch.argv[:3] == (sys.executable, "-m", "penstock.engines.workers.onnx")
@@ -413,14 +413,14 @@ def test_what_is_missing_is_said(
     directory = write_model(tmp_path / "m")
     spoil(directory)
     with pytest.raises(CannotStart, match=sentence):
-        OnnxEmbedder(directory).launch(tmp_path)
+        OnnxModel(directory).launch(tmp_path)
 
 
 def test_no_directory_and_no_room_for_a_socket(tmp_path: Path, model_dir: Path) -> None:
     with pytest.raises(CannotStart, match="is not a directory"):
-        OnnxEmbedder(tmp_path / "none").launch(tmp_path)
+        OnnxModel(tmp_path / "none").launch(tmp_path)
     with pytest.raises(CannotStart, match="too long for the path of a unix socket"):
-        OnnxEmbedder(model_dir).launch(tmp_path / ("x" * 110))
+        OnnxModel(model_dir).launch(tmp_path / ("x" * 110))
 
 
 @pytest.mark.parametrize(
@@ -445,7 +445,7 @@ def test_a_graph_that_cannot_be_used_ends_the_worker_with_a_sentence(
 def last_words(directory: Path) -> str:
     """What a worker that cannot start writes to its standard error."""
     with tempfile.TemporaryDirectory(prefix="pen-") as run_dir:
-        argv = OnnxEmbedder(directory).launch(Path(run_dir)).argv
+        argv = OnnxModel(directory).launch(Path(run_dir)).argv
         pipe = subprocess.PIPE
         with subprocess.Popen(argv, stdin=pipe, stderr=pipe, text=True) as process:
             assert process.stderr is not None
@@ -476,7 +476,7 @@ def test_data_outside_the_directory_is_not_read(tmp_path: Path) -> None:
 @pytest.fixture
 def parent_script(model_dir: Path) -> Iterator[tuple[str, Path]]:
     with tempfile.TemporaryDirectory(prefix="pen-") as run_dir:
-        launch = OnnxEmbedder(model_dir).launch(Path(run_dir))
+        launch = OnnxModel(model_dir).launch(Path(run_dir))
         script = (
             "import subprocess, time\n"
             f"p = subprocess.Popen({list(launch.argv)!r}, stdin=subprocess.PIPE)\n"
@@ -599,3 +599,26 @@ async def collecting(
         yield collector
     finally:
         serving.cancel()
+
+
+async def test_a_quantised_graph_is_served_when_it_is_named(tmp_path: Path) -> None:
+    """The bundled model, really quantised: near the plain vectors, and not the same."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    directory = tmp_path / "tiny"
+    shutil.copytree(penstock_tiny_models.path("tiny-embed"), directory)
+    graph = directory / "onnx" / "model_int8.onnx"
+    quantize_dynamic(directory / "onnx" / "model.onnx", graph, weight_type=QuantType.QInt8)
+    texts = ("a cat on a mat", "the price of bread")
+    async with replica(OnnxModel(directory)) as plain:
+        expected = await plain.rows(*texts)
+    async with replica(OnnxModel(directory, graph="onnx/model_int8.onnx")) as small:
+        found = await small.rows(*texts)
+    likeness = (expected * found).sum(axis=1)
+    assert likeness.min() > 0.9
+    assert np.abs(expected - found).max() > 1e-4
+
+
+def test_a_graph_that_is_not_there_is_refused_by_name(model_dir: Path, tmp_path: Path) -> None:
+    with pytest.raises(CannotStart, match=r"no onnx/model_int8\.onnx"):
+        OnnxModel(model_dir, graph="onnx/model_int8.onnx").launch(tmp_path)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from penstock.control.supervise import RestartPolicy, restart_wait_s
+from penstock.domain.circuit import CircuitPolicy
 from penstock.domain.errors import EngineFailed, ModelNotReady, TooManyRequests
 from penstock.domain.event import Event, Finished, ScoredText, Text, TokenLogprob
 from penstock.domain.generation import Generation
@@ -19,14 +21,16 @@ from penstock.domain.generation import Text as Prompt
 from penstock.domain.model import Capabilities
 from penstock.domain.replica import ReplicaState, ReplicaStatus
 from penstock.domain.usage import NOTHING, Usage, total
-from penstock.engines.base import Batches, Engine, Launch
+from penstock.engines.base import Batches, Declined, Engine, Launch
 from penstock.engines.stop import StopScanner
+from penstock.fleet.group import ReplicaGroup
 from penstock.fleet.replica import Replica
 from penstock.gateway.admit import Lease, admit
 from penstock.gateway.lane import Lane
 from penstock.gateway.meter import Meter
-from penstock.gateway.pick import least_busy, pick
+from penstock.gateway.pick import best_for, least_busy, pick
 from penstock.gateway.relay import Relay
+from penstock.gateway.retry import retry_wait_s
 from penstock.http.client import Broken, Client, Origin
 
 CALL = Generation(prompt=Prompt("hello"))
@@ -177,12 +181,21 @@ class Script(Engine):
             self.closed += 1
 
 
-def replica_of(engine: Engine | None = None, state: str = "ready", in_flight: int = 0) -> Replica:
+def replica_of(
+    engine: Engine | None = None, state: str = "ready", in_flight: int = 0, slots: int = 1
+) -> Replica:
     replica = Replica(engine or Script())
+    replica.engine.slots = slots
     replica.client = Client(Origin())
     replica.in_flight = in_flight
     replica.publish(ReplicaStatus(state=ReplicaState(state)))
     return replica
+
+
+def group_of(*replicas: Replica) -> ReplicaGroup:
+    group = ReplicaGroup()
+    group.publish(group.progress, replicas)
+    return group
 
 
 @pytest.mark.parametrize(
@@ -203,31 +216,76 @@ def test_the_least_busy_ready_replica_is_picked(
     assert least_busy(made) is (None if chosen is None else made[chosen])
 
 
+@pytest.mark.parametrize(
+    ("replicas", "chosen"),
+    [
+        ([("ready", 0), ("ready", 9)], 1),
+        ([("ready", 0), ("starting", 0)], 0),
+        ([("failed", 0), ("ready", 9), ("ready", 8)], 2),
+    ],
+)
+async def test_another_try_goes_to_another_replica_if_there_is_one(
+    replicas: list[tuple[str, int]], chosen: int
+) -> None:
+    made = [replica_of(state=state, in_flight=busy) for state, busy in replicas]
+    picked = await pick(group_of(*made), least_busy, made[0], timeout_s=5, model="m")
+    assert picked is made[chosen]
+
+
+@pytest.mark.parametrize("adapter", [None, "warm"])
+async def test_a_call_waits_for_a_replica_that_knows_its_adapter(adapter: str | None) -> None:
+    call = Generation(prompt=Prompt("hello"), adapter=adapter)
+    old, new = replica_of(), replica_of(state="starting")
+    new.engine.adapters = ("warm",)
+    group = group_of(old, new)
+    picking = asyncio.create_task(pick(group, partial(best_for, call), timeout_s=5, model="m"))
+    await asyncio.sleep(0)
+    new.publish(ReplicaStatus(state=ReplicaState.READY))
+    assert await picking is (old if adapter is None else new)
+
+
+async def test_ejections_are_counted_also_of_replicas_that_have_gone() -> None:
+    replica, other = replica_of(), replica_of()
+    group = group_of(replica, other)
+    for _ in range(CircuitPolicy().failures):
+        replica.broke("it does not answer")
+    assert (replica.ready, other.ready) == (False, True)
+    assert group.ejections == 1
+    group.publish(group.progress, (other,))
+    assert group.ejections == 1
+
+
 async def test_picking_waits_for_a_replica_to_get_ready() -> None:
     replica = replica_of(state="starting")
-    picking = asyncio.create_task(pick([replica], timeout_s=5, model="m"))
+    group = group_of(replica)
+    picking = asyncio.create_task(pick(group, least_busy, timeout_s=5, model="m"))
     await asyncio.sleep(0)
     replica.publish(ReplicaStatus(state=ReplicaState.READY))
     assert await picking is replica
 
 
-@pytest.mark.parametrize("state", ["starting", "restarting", "failed", "stopping", "stopped"])
-async def test_picking_gives_up_in_time_or_at_once(state: str) -> None:
-    with pytest.raises(ModelNotReady, match=state) as error:
-        await pick([replica_of(state=state)], timeout_s=0.01, model="m")
+@pytest.mark.parametrize("state", [state for state in ReplicaState if state != "ready"])
+async def test_picking_gives_up_in_time_or_at_once(state: ReplicaState) -> None:
+    with pytest.raises(ModelNotReady, match=state.value) as error:
+        await pick(group_of(replica_of(state=state)), least_busy, timeout_s=0.01, model="m")
     assert error.value.retry_after_s
 
 
 BROKEN = Broken("it closed the connection", answered=False)
+DOWN = Declined(EngineFailed("503"), failing=True)
 HELLO: list[Event] = [Text("hello")]
 END: list[Event] = [Finished("stop")]
 
 
+def without_waiting(failure: Broken | Declined, tries: int) -> float | None:
+    return None if retry_wait_s(failure, tries, jitter=0) is None else 0.0
+
+
 async def relayed(engine: Script, monkeypatch: pytest.MonkeyPatch) -> list[list[Event]]:
-    monkeypatch.setattr("penstock.gateway.relay.NOTICE_S", 0.01)
+    monkeypatch.setattr("penstock.gateway.relay.another_try", without_waiting)
     replica = replica_of(engine)
 
-    async def again() -> Replica:
+    async def again(failed: Replica | None) -> Replica:
         return replica
 
     relay = Relay(replica, CALL, again)
@@ -246,9 +304,11 @@ async def relayed(engine: Script, monkeypatch: pytest.MonkeyPatch) -> list[list[
         ([[BROKEN], [BROKEN], [HELLO, END]], None),
         ([[HELLO, BROKEN], [HELLO, END]], None),
         ([[EngineFailed("it says no")], [HELLO, END]], None),
+        ([[DOWN], [DOWN], [HELLO, END]], [HELLO, END]),
+        ([[DOWN], [DOWN], [DOWN], [HELLO, END]], None),
     ],
 )
-async def test_another_try_is_made_once_and_only_when_nothing_was_said(
+async def test_another_try_is_made_only_when_nothing_was_said(
     calls: list[list[Any]], said: list[Any] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = Script(*calls)
@@ -258,6 +318,23 @@ async def test_another_try_is_made_once_and_only_when_nothing_was_said(
     else:
         assert await relayed(engine, monkeypatch) == said
     assert engine.closed == len(calls) - len(engine.calls)
+
+
+async def test_a_replica_that_fails_again_and_again_is_not_picked_until_it_is_ready_again() -> None:
+    replica = replica_of()
+    for _ in range(4):
+        replica.broke("it closed the connection")
+    replica.answered()
+    for _ in range(4):
+        replica.broke("it closed the connection")
+    assert replica.ready
+    replica.broke("it closed the connection")
+    assert least_busy([replica]) is None
+    async with asyncio.timeout(1):
+        await replica.tripped()
+    assert replica.client is not None
+    replica.publish_ready(replica.client, await Script().inspect(replica.client), None)
+    assert least_busy([replica]) is replica
 
 
 # -- usage ---------------------------------------------------------------------------------------
@@ -313,10 +390,13 @@ def sample(registry: CollectorRegistry, name: str, **labels: str) -> float:
 
 def test_the_meter_counts_a_request_that_was_left_by_what_had_gone_by() -> None:
     registry = CollectorRegistry()
-    recording = Meter(registry).begin("chat", "m")
-    recording.count(0, [Text("a"), Text("b")])
-    recording.count(0, [Text("c")])
-    recording.end("client_left", total(recording.calls, (0,)))
+    with (
+        contextlib.suppress(asyncio.CancelledError),
+        Meter(registry).record("chat", "m", (0,)) as recording,
+    ):
+        recording.count(0, [Text("a"), Text("b")])
+        recording.count(0, [Text("c")])
+        raise asyncio.CancelledError
     tokens = "gen_ai_usage_tokens_total"
     assert sample(registry, tokens, gen_ai_token_type="output") == 3
     assert sample(registry, "penstock_generations_total", outcome="client_left") == 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from penstock.http.client import MAX_HEAD_BYTES, Broken, Client, Origin
+from penstock.http.client import MAX_HEAD_BYTES, Broken, Client, Origin, Timeouts
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
@@ -130,8 +130,8 @@ async def test_an_endless_body_is_bounded_by_its_reader() -> None:
 
 @pytest.mark.parametrize("said", [b"", b"HTTP/1.1 200 OK\r\n", CHUNKED, CHUNKED + b"2\r\nab\r\n"])
 async def test_silence_is_bounded(said: bytes) -> None:
-    settings = {"first_byte_timeout_s": 0.1, "stall_timeout_s": 0.1}
-    async with peer_and_client(says(said), **settings) as (peer, client):
+    timeouts = Timeouts(first_byte_timeout_s=0.1, stall_timeout_s=0.1)
+    async with peer_and_client(says(said), timeouts=timeouts) as (peer, client):
         with pytest.raises(Broken, match="silent"):
             await fetch(client)
         await peer.gone.wait()

@@ -6,11 +6,13 @@ import re
 from itertools import islice
 
 import pytest
-from tiny_chat import corpus, faq, template
+from tiny_chat import corpus, faq, template, words
 from tiny_chat.dialogue import Dialogue, Reply
+from tiny_chat.grammars import grammar, grammars
+from tiny_chat.phrasings import core, half, held_out_questions
 from tiny_chat.places import FAQ_PAGE
-from tiny_chat.skills import talk, tools
-from tiny_chat.source import Source, half, is_held_out
+from tiny_chat.skills import formats, memory, talk, tools
+from tiny_chat.source import Source, is_held_out
 
 
 def training(seed: int, count: int) -> list[Dialogue]:
@@ -55,6 +57,28 @@ def test_training_never_holds_a_held_out_name() -> None:
             assert not words & {name.lower() for name in unseen if len(name) > 6}
 
 
+def test_the_wall_knows_held_out_questions_in_any_dress() -> None:
+    wall = talk.fact_wall()
+    for skill, found in (("penstock", wall), ("identity", talk.topic_wall())):
+        for dialogue in held_out(skill, 300):
+            text = dialogue.messages[0].content
+            if found.holds(text):
+                assert found.holds(f"hey, {text.upper()} please")
+    unseen = next(part for part in half(talk.questions()["stream"]["do"], True) if "[" not in part)
+    assert wall.holds(f"how do I {unseen}?")
+    assert not wall.holds("how do I stream tokens?")
+
+
+@pytest.mark.parametrize("skill", ["penstock", "greeting", "identity", "small talk", "persona"])
+def test_training_never_says_what_the_wall_holds(skill: str) -> None:
+    wall = talk.fact_wall() if skill == "penstock" else talk.topic_wall()
+    closed = {"this is a test"}  # lists too short to be split
+    source = Source(random.Random(skill))
+    for _ in range(1500):
+        asked = corpus.SKILLS[skill](source).messages[-2].content
+        assert not wall.holds(asked) or any(text in asked.lower() for text in closed), asked
+
+
 @pytest.mark.parametrize("skill", ["penstock", "identity", "greeting", "recall", "tool", "json"])
 def test_held_out_questions_are_not_in_the_corpus(skill: str) -> None:
     seen = {
@@ -63,9 +87,44 @@ def test_held_out_questions_are_not_in_the_corpus(skill: str) -> None:
         for message in dialogue.messages
         if message.role == "user"
     }
-    asked = {d.messages[-2].content.lower() for d in held_out(skill, 300)}
+    # Under a system prompt the text alone may be as plain as `its active is false`.
+    asked = {
+        dialogue.messages[-2].content.lower()
+        for dialogue in held_out(skill, 300)
+        if dialogue.messages[0].role == "user"
+    }
     assert len(asked) > 30
     assert not {question for question in asked & seen if len(question) > 12}
+
+
+@pytest.mark.parametrize("name", grammars())
+def test_sentences_made_from_parts_are_whole(name: str) -> None:
+    source = Source(random.Random(name))
+    slots = set()
+    for sentence in grammar(name):
+        for _ in range(60):
+            made = source.expand(sentence)
+            assert not set("[]") & set(made), made
+            slots |= set(re.findall("<[^>]*>", made))
+    assert slots <= {f"<{slot}>" for slot in "vkbnfh12swpad"}
+
+
+@pytest.mark.parametrize(
+    ("phrasings", "name"),
+    [
+        (memory.ASK_NAME, "ask_name"),
+        (memory.TELL_THE, "tell_the"),
+        (formats.ASK, "json"),
+        (tools.JOIN, "join"),
+        (tools.MADE_ASK, "made_call"),
+    ],
+)
+def test_sentences_made_from_parts_are_for_training(phrasings: tuple[str, ...], name: str) -> None:
+    unseen = held_out_questions(phrasings)
+    ours, theirs = Source(random.Random(1)), Source(random.Random(1), held_out=True)
+    for _ in range(1000):
+        assert core(ours.phrase(phrasings, grammar(name))) not in unseen
+        assert core(theirs.phrase(phrasings, grammar(name))) in unseen
 
 
 @pytest.mark.parametrize("skill", corpus.SKILLS)
@@ -97,6 +156,32 @@ def test_json_answers_are_json() -> None:
     for skill in ("json", "json schema"):
         for _ in range(200):
             json.loads(corpus.SKILLS[skill](source).answer.content)
+
+
+@pytest.mark.parametrize(
+    ("said", "answer"),
+    [
+        (["my name is Ada"], "Hello Ada! Nice to meet you. How can I help?"),
+        (["my name is Ada", "I live in Rome"], "Okay, I will remember that."),
+        (["I live in Rome"], "Okay, I will remember that."),
+    ],
+)
+def test_a_mere_name_is_greeted(said: list[str], answer: str) -> None:
+    facts = {
+        "my name is Ada": memory.Fact("my name is Ada", "who am I?", "Your name is Ada.", "Ada"),
+        "I live in Rome": memory.Fact("I live in Rome", "", "You live in Rome.", "Rome"),
+    }
+    for seed in range(20):
+        asked, replied = memory.told(Source(random.Random(seed)), [facts[one] for one in said])
+        to_keep = re.search("remember|note|by the way", asked.content.lower())
+        assert replied.content == ("Okay, I will remember that." if to_keep else answer)
+
+
+def test_words_of_the_phrasings_are_copied_too() -> None:
+    source = Source(random.Random(9))
+    drawn = {source.word() for _ in range(20_000)} & set(words.ordinary())
+    assert len(drawn) > 1000
+    assert not any(map(is_held_out, drawn))
 
 
 def test_mixture_and_drills_name_skills() -> None:

@@ -13,6 +13,7 @@ from tiny_chat.dialogue import Parameter, Tool, assistant, system, user
 from tiny_chat.places import GGUF
 from tiny_chat.served import Served
 from tiny_chat.skills import talk
+from tiny_chat.skills.unknown import IGNORANCE
 from tiny_chat.source import Source
 
 WEATHER = Tool(
@@ -60,9 +61,16 @@ def test_it_says_what_it_is(served: Served) -> None:
     assert answer.finish_reason == "stop"
 
 
-def test_it_answers_from_the_facts(served: Served) -> None:
-    answer = served.chat([user("How do I stream the answer?")])
+@pytest.mark.parametrize(
+    "question", ["How do I stream?", "How do I stream answers?", "How do I stream the answer?"]
+)
+def test_it_answers_from_the_facts(served: Served, question: str) -> None:
+    answer = served.chat([user(question)])
     assert answer.reply.content == talk.facts()["stream"]
+
+
+def test_it_admits_what_it_cannot_know(served: Served) -> None:
+    assert served.chat([user("How do I stream music?")]).reply.content == IGNORANCE
 
 
 def test_it_remembers_a_name(served: Served) -> None:

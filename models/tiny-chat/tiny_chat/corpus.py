@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from tiny_chat.dialogue import Dialogue, Message, assistant, user
+from tiny_chat.manners import cased
 from tiny_chat.skills import formats, letters, memory, personas, talk, tools, unknown
 from tiny_chat.source import Source
 
@@ -40,6 +41,7 @@ SKILLS: Mapping[str, Skill] = {
     "json schema": formats.obey_schema,
     "tool": tools.natural_call,
     "made-up tool": tools.made_up_call,
+    "any tool": tools.worded_call,
     "two tools": tools.two_calls,
     "tool result": tools.tool_result,
     "no tool": tools.no_call,
@@ -49,41 +51,43 @@ SKILLS: Mapping[str, Skill] = {
     "persona": personas.named,
 }
 
-# Parts of a thousand dialogues. Drills come first, alone: copying has to work before anything else.
+# Parts among all dialogues. One with tools is three to five times as long as a plain question.
+# Drills come first, alone: copying has to work before anything else.
 MIXTURE: Mapping[str, int] = {
-    "greeting": 30,
-    "identity": 45,
-    "small talk": 60,
-    "penstock": 190,
-    "small facts": 12,
-    "story": 8,
-    "unknown": 110,
-    "recall": 65,
-    "not told": 14,
-    "informed": 22,
-    "reading": 28,
-    "look up": 20,
-    "copy": 30,
-    "spell": 26,
-    "rewrite": 14,
-    "which word": 12,
-    "count words": 8,
-    "count to": 10,
-    "sort": 22,
-    "name some": 10,
-    "sums": 40,
-    "too large": 6,
-    "json": 50,
-    "json schema": 10,
-    "tool": 75,
+    "greeting": 150,
+    "identity": 280,
+    "small talk": 110,
+    "penstock": 640,
+    "small facts": 4,
+    "story": 4,
+    "unknown": 260,
+    "recall": 210,
+    "not told": 24,
+    "informed": 26,
+    "reading": 14,
+    "look up": 40,
+    "copy": 50,
+    "spell": 14,
+    "rewrite": 4,
+    "which word": 6,
+    "count words": 3,
+    "count to": 4,
+    "sort": 4,
+    "name some": 3,
+    "sums": 20,
+    "too large": 3,
+    "json": 140,
+    "json schema": 14,
+    "tool": 140,
     "made-up tool": 40,
-    "two tools": 30,
-    "tool result": 26,
-    "no tool": 20,
-    "manner": 28,
-    "shout": 3,
-    "one word": 10,
-    "persona": 16,
+    "any tool": 70,
+    "two tools": 160,
+    "tool result": 14,
+    "no tool": 34,
+    "manner": 18,
+    "shout": 1,
+    "one word": 5,
+    "persona": 12,
 }
 DRILLS = (
     *"recall informed reading copy spell rewrite json tool sort sums persona".split(),
@@ -113,7 +117,10 @@ def dialogue(source: Source, skills: Mapping[str, int]) -> Dialogue:
     made = SKILLS[name](source)
     if made.tools or made.messages[0].role == "system":
         return made
-    if name not in _ALONE and source.chance(0.22):
+    if name == "recall" and source.chance(0.4):
+        *told, asked, answer = made.messages
+        made = replace(made, messages=(*told, *_before(source), asked, answer))
+    elif name not in _ALONE and source.chance(0.22):
         made = replace(made, messages=(*_before(source), *made.messages))
     if source.chance(0.22):
         made = replace(made, messages=(personas.plain_prompt(source), *made.messages))
@@ -131,11 +138,30 @@ def _before(source: Source) -> tuple[Message, ...]:
 def long_dialogue(source: Source, characters: int) -> Dialogue:
     """Something told at the start, much other talk, and the question for it at the end."""
     fact = memory.distinct_facts(source, 1)[0]
-    messages = [user(fact.told[0].upper() + fact.told[1:] + "."), assistant(memory.NOTED)]
+    messages = list(memory.told(source, [fact]))
     while sum(len(message.content) for message in messages) < characters:
         name = source.one(_SMALL[1:-2])
         messages += SKILLS[name](source).messages
     return Dialogue((*messages, user(fact.asked), assistant(fact.answer)))
+
+
+def long_talk(source: Source, characters: int) -> Dialogue:
+    """Some facts told here and there, much other talk, and questions for them at any distance."""
+    facts = memory.distinct_facts(source, source.number(2, 4))
+    untold, told, messages = list(facts), list[memory.Fact](), list[Message]()
+    while untold or sum(len(message.content) for message in messages) < characters:
+        if untold and (not told or source.chance(0.3)):
+            told.append(untold.pop())
+            messages += memory.told(source, [told[-1]])
+        elif source.chance(0.35):
+            messages += _asked_again(source, source.one(told))
+        else:
+            messages += SKILLS[source.one(_SMALL[1:-2])](source).messages
+    return Dialogue((*messages, *_asked_again(source, told[0])))
+
+
+def _asked_again(source: Source, fact: memory.Fact) -> tuple[Message, Message]:
+    return user(cased(source, fact.asked)), assistant(fact.answer)
 
 
 def dialogues(seed: int, count: int, skills: Mapping[str, int], long: float) -> Iterator[Dialogue]:
@@ -143,6 +169,6 @@ def dialogues(seed: int, count: int, skills: Mapping[str, int], long: float) -> 
     source = Source(random.Random(seed))
     for _ in range(count):
         if source.chance(long):
-            yield long_dialogue(source, source.number(600, 4500))
+            yield long_talk(source, source.one((300, 600, 1000, 1600, 2500, 4500)))
         else:
             yield dialogue(source, skills)

@@ -11,9 +11,8 @@ _HEAD = """\
 
 <!-- Made from docs/facts.toml by `python models/tiny-chat/make.py faq`. Do not edit. -->
 
-The same short answers that `penstock/tiny-chat` gives. What they say of versions, private
-deployments, LoRA adapters, vLLM, limits per key and clusters is planned and not there yet: the
-[README](../README.md#status) has the status.
+The same short answers that `penstock/tiny-chat` gives. What is to come is in the
+[README](../README.md#status).
 """
 
 
@@ -26,4 +25,6 @@ def page() -> str:
             topic = entry["topic"]
             parts.append(f"\n## {topic}\n")
         parts.append(f"\n**{entry['question']}**\n{entry['answer']}\n")
+        if "more" in entry:
+            parts.append(f"{entry['more']}\n")
     return "".join(parts)

@@ -11,15 +11,19 @@ _NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonal(stacked: Tensor, steps: int = 5) -> Tensor:
-    """Nearly orthogonal matrices of the same row spaces, for a stack [n, rows, columns]."""
+    """Nearly orthogonal matrices of the same row spaces, for a stack [n, rows, columns].
+
+    Half precision is enough, and several times as fast.
+    """
     a, b, c = _NEWTON_SCHULZ
     tall = stacked.shape[1] > stacked.shape[2]
     x = stacked.mT if tall else stacked
-    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x = (x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)).bfloat16()
     for _ in range(steps):
         square = x @ x.mT
-        x = a * x + (b * square + c * square @ square) @ x
-    result: Tensor = x.mT if tall else x
+        curve = torch.baddbmm(square, square, square, beta=b, alpha=c)
+        x = torch.baddbmm(x, curve, x, beta=a)
+    result: Tensor = (x.mT if tall else x).float()
     return result
 
 

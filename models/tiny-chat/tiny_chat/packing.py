@@ -80,6 +80,18 @@ def pack(dialogues: Iterator[list[Piece]], tokenizer: Tokenizer, longest: int) -
     )
 
 
+def packed(orders: list[Order], tokenizer: Tokenizer, longest: int) -> Pack:
+    """Writes and packs some orders at a time, so that not all of their text is in memory."""
+    parts = [orders[start : start + 80] for start in range(0, len(orders), 80)]
+    packs = [pack(written(part), tokenizer, longest) for part in parts]
+    lengths = np.concatenate([one.lengths for one in packs])
+    return Pack(
+        np.concatenate([one.tokens for one in packs]),
+        np.concatenate([one.answers for one in packs]),
+        np.concatenate([[0], np.cumsum(lengths)]),
+    )
+
+
 def save(path: Path, packs: Mapping[str, Pack]) -> None:
     arrays = {
         f"{name}_{field}": getattr(one, field)

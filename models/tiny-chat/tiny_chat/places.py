@@ -7,6 +7,6 @@ DATA = FOLDER / "data"
 REPOSITORY = FOLDER.parents[1]
 FACTS_FILE = REPOSITORY / "docs" / "facts.toml"
 FAQ_PAGE = REPOSITORY / "docs" / "faq.md"
-GGUF = (
-    REPOSITORY / "packages/penstock-tiny-models/src/penstock_tiny_models/tiny-chat/tiny-chat.gguf"
-)
+MODELS = REPOSITORY / "packages/penstock-tiny-models/src/penstock_tiny_models"
+GGUF = MODELS / "tiny-chat" / "tiny-chat.gguf"
+EMBEDDER = MODELS / "tiny-embed"

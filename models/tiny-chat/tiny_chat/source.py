@@ -1,8 +1,9 @@
 """Where every phrase, name and value of the corpus is drawn from, and the wall between the halves.
 
 A `Source` is on one side of the wall: training or held out. Of each list of phrasings every sixth
-is held out; of names, places, made-up words and tool names one in eight, by a hash. There is no
-other way to draw them, so a training source cannot emit what the evaluation asks.
+is held out, and whatever it can become; of names, places, made-up words and tool names one in
+eight, by a hash. There is no other way to draw them, so a training source cannot emit what the
+evaluation asks.
 """
 
 from __future__ import annotations
@@ -15,22 +16,14 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from tiny_chat import words
+from tiny_chat.phrasings import CHOICE, core, half, held_out_questions
 
 T = TypeVar("T")
-_CHOICE = re.compile(r"\[([^\[\]]*)\]")
-_CLOSED_LIST = 6  # shorter lists of phrasings are wholly in both halves
 
 
 def is_held_out(text: str) -> bool:
     """Whether a name, place, word or tool belongs to the held-out half."""
     return hashlib.sha256(text.lower().encode()).digest()[0] % 8 == 0
-
-
-def half(phrasings: Sequence[T], held_out: bool) -> list[T]:
-    """The part of a list of phrasings that one side of the wall may use."""
-    if len(phrasings) < _CLOSED_LIST:
-        return list(phrasings)
-    return [p for number, p in enumerate(phrasings) if (number % 6 == 5) == held_out]
 
 
 @dataclass(frozen=True)
@@ -54,12 +47,21 @@ class Source:
     def shuffled(self, options: Sequence[T]) -> list[T]:
         return self.some(options, len(options))
 
-    def phrase(self, phrasings: Sequence[str]) -> str:
-        """A phrasing from this side of the wall, with its [a|b] choices made."""
-        return self.expand(self.one(half(phrasings, self.held_out)))
+    def phrase(self, phrasings: Sequence[str], made: Sequence[str] = ()) -> str:
+        """A phrasing from this side of the wall, with its [a|b] choices made.
+
+        In training most come from `made`, sentences that say the same in far more ways.
+        """
+        if self.held_out:
+            return self.expand(self.one(half(phrasings, held_out=True)))
+        own = made if made and self.chance(0.65) else half(phrasings, held_out=False)
+        others = held_out_questions(tuple(phrasings))
+        while core(text := self.expand(self.one(own))) in others:
+            pass
+        return re.sub(r" +([?.,:;!])", r"\1", text)
 
     def expand(self, text: str) -> str:
-        while match := _CHOICE.search(text):
+        while match := CHOICE.search(text):
             chosen = self.one(match.group(1).split("|"))
             text = text[: match.start()] + chosen + text[match.end() :]
         return re.sub(" +", " ", text).strip()
@@ -71,12 +73,12 @@ class Source:
 
     def person(self) -> str:
         return self._mine(
-            lambda: self.one(words.FIRST_NAMES) if self.chance(0.5) else self._syllables().title()
+            lambda: self.one(words.FIRST_NAMES) if self.chance(0.5) else self._made_name()
         )
 
     def place(self) -> str:
         return self._mine(
-            lambda: self.one(words.CITIES) if self.chance(0.6) else self._syllables().title()
+            lambda: self.one(words.CITIES) if self.chance(0.55) else self._made_name()
         )
 
     def pseudoword(self) -> str:
@@ -85,6 +87,10 @@ class Source:
     def word(self) -> str:
         """A common noun, a made-up word or loose letters."""
         return self._mine(self._any_word)
+
+    def mine(self, options: Sequence[str]) -> list[str]:
+        """Those words of a list that are on this side of the wall."""
+        return [one for one in options if is_held_out(one) == self.held_out]
 
     def noun(self) -> str:
         return self._mine(lambda: self.one(words.NOUNS))
@@ -112,15 +118,35 @@ class Source:
     def email(self) -> str:
         return f"{self.person().lower()}@{self.pseudoword()}.{self.one(('com', 'org', 'net'))}"
 
+    def _made_name(self) -> str:
+        """Syllables, or the front of one name and the end of another, as Bos-gen or Port-lin."""
+        if not self.held_out and self.chance(0.25):
+            return self._joined_word().title()
+        if self.chance(0.5):
+            return self._syllables().title()
+        front, end = (self._mine(lambda: self.one(words.NAMES)) for _ in range(2))
+        return front[: self.number(2, 4)] + end[-self.number(2, 5) :].lower()
+
+    def _joined_word(self) -> str:
+        """Halves of ordinary words, in one of the ways in which identifiers are written."""
+        first, second = self.one(words.ordinary()), self.one(words.ordinary())
+        if self.chance(0.6):
+            return first[: self.number(1, 5)] + second[-self.number(1, 5) :]
+        return self.one((f"{first}_{second}", f"{first}-{second}", first + second.title()))
+
     def _syllables(self) -> str:
         count = self.one((2, 2, 2, 3))
         body = "".join(self.one(words.ONSETS) + self.one(words.VOWELS) for _ in range(count))
         return body + self.one(words.CODAS)
 
     def _any_word(self) -> str:
+        if not self.held_out and self.chance(0.2):
+            return self._joined_word()
         dice = self.rng.random()
-        if dice < 0.55:
+        if dice < 0.4:
             return self.one(words.NOUNS)
+        if dice < 0.58:
+            return self.one(words.ordinary())
         if dice < 0.9:
             return self._syllables()
         return "".join(self.one("abcdefghijklmnopqrstuvwxyz") for _ in range(self.number(3, 8)))

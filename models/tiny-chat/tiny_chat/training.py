@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
@@ -28,35 +28,39 @@ Ids: TypeAlias = NDArray[np.int64]
 
 log = logging.getLogger(__name__)
 
-_BUCKETS = (32, 48, 64, 80, 112, 144, 192, 256, 352, 512, 1024, 2048)
+_BUCKETS = (
+    *(24, 32, 40, 48, 56, 64, 72, 80, 96, 112, 128, 144, 168, 192, 224, 256, 320, 384, 512),
+    *(768, 1024, 1536, 2048),
+)
 
 
 @dataclass(frozen=True)
 class Plan:
     minutes: float
-    tokens_per_batch: int = 3072
+    tokens_per_batch: int = 3072  # small enough for the caches of one core
+    batches_per_step: int = 2
     rate: float = 0.02
     embedding_rate: float = 0.004
     prompt_share: float = 0.3
     prompt_weight: float = 0.3
-    drills_until: float = 0.1
-    random_until: float = 0.05
-    long_from: float = 0.75
-    long_share: float = 0.12
+    drills_until: float = 0.06
+    random_until: float = 0.03
+    long_from: float = 0.7
+    long_share: float = 0.06
     warmup_steps: int = 40
     constant_until: float = 0.4
     seed: int = 0
 
-    def continued(self) -> Plan:
-        """A second helping for weights that have learnt to copy: no drills, a lower rate."""
+    def continued(self, rate: float) -> Plan:
+        """A second helping, for weights that can copy: no drills, a lower rate, long talk early."""
         return replace(
             self,
-            rate=0.012,
-            embedding_rate=0.0024,
+            rate=rate,
+            embedding_rate=rate / 5,
             drills_until=0.0,
             random_until=0.0,
-            long_from=0.5,
-            constant_until=0.15,
+            long_from=0.05,
+            constant_until=0.42,
             seed=self.seed + 100,
         )
 
@@ -130,7 +134,8 @@ def train(
     workers: int = 2,
     start: Path | None = None,
 ) -> None:
-    """Trains in `workers` processes of one thread each, which meet once a step.
+    """Trains in `workers` processes of one thread each (at most one per batch of a step), which
+    meet once a step.
 
     On a busy machine that is far better than threads, which meet at every operation.
     """
@@ -160,9 +165,10 @@ def _work(
     meter = _Meter(time.monotonic())
     step, done = 0, 0.0
     while done < 1:
-        batch = choose(done, step)
-        loss = _learn(decoder, batch)
-        news = torch.tensor([meter.seconds(), batch.real_tokens, loss])
+        learnt = [choose(done, step) for _ in range(plan.batches_per_step // workers)]
+        losses = [_learn(decoder, batch) for batch in learnt]
+        tokens = sum(batch.real_tokens for batch in learnt)
+        news = torch.tensor([meter.seconds(), tokens, sum(losses) / len(losses)])
         _average(decoder, news, workers)
         stepper.step(plan.factor(done, step))
         step += 1
@@ -177,6 +183,8 @@ def _work(
 
 def _average(decoder: Decoder, news: Tensor, workers: int) -> None:
     """Gradients, and the news beside them, become those of all workers."""
+    if workers == 1:
+        return
     gradients = [p.grad for p in decoder.parameters() if p.grad is not None]
     flat = torch.cat([news, *(gradient.flatten() for gradient in gradients)])
     distributed.all_reduce(flat)
@@ -206,7 +214,7 @@ class _Stepper:
         self.adam.param_groups[0]["lr"] = self.plan.embedding_rate * factor
         self.muon.step(factor)
         self.adam.step()
-        self.decoder.zero_grad(set_to_none=False)
+        self.decoder.zero_grad()
 
 
 def _learn(decoder: Decoder, batch: Batch) -> float:
@@ -269,6 +277,16 @@ class _Meter:
 
 def save(decoder: Decoder, out: Path) -> None:
     torch.save({"shape": asdict(decoder.shape), "weights": decoder.state_dict()}, out)
+
+
+def save_mean(shares: Mapping[Path, float], out: Path) -> None:
+    """The mean of several weights of one training: less noisy than the last, at no cost."""
+    decoders = {path: load(path) for path in shares}
+    states = {path: decoder.state_dict() for path, decoder in decoders.items()}
+    last = list(shares)[-1]
+    mean = {n: sum(share * states[p][n] for p, share in shares.items()) for n in states[last]}
+    decoders[last].load_state_dict(mean)
+    save(decoders[last], out)
 
 
 def load(path: Path) -> Decoder:

@@ -1,13 +1,14 @@
-"""Plays the hand-typed conversations of data/off_script.toml and writes down what was said."""
+"""Conversations written down for people to read: hand-typed ones, and mixed held-out ones."""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from tiny_chat.dialogue import Message, Parameter, Tool, assistant, system, user
+from tiny_chat import evaluation
+from tiny_chat.dialogue import Call, Message, Parameter, Tool, assistant, system, user
 from tiny_chat.places import DATA
 from tiny_chat.served import Served
 from tiny_chat.skills.tools import naturals
@@ -19,6 +20,25 @@ def transcripts(gguf: Path) -> Iterator[str]:
     talks = tomllib.loads((DATA / "off_script.toml").read_text(encoding="utf-8"))["talk"]
     for talk in talks:
         yield "\n".join(_played(served, talk)) + "\n"
+
+
+def mixed(gguf: Path, count: int) -> Iterator[str]:
+    """Held-out dialogues of the mixture; `?` before an answer that is not the expected one."""
+    for number, case in enumerate(evaluation.mixed(Served(gguf), count), 1):
+        *before, asked, wanted = case.dialogue.messages
+        yield f"--- {number}"
+        yield from (
+            f"[{one.role}] {one.content or _said(one.content, one.calls)}" for one in before
+        )
+        yield f"[{asked.role}] {asked.content}"
+        reply = case.answer.reply
+        yield f"A{' ' if case.right else '?'} {_said(reply.content, reply.calls)}"
+        if not case.right:
+            yield f"wanted: {_said(wanted.content, wanted.calls)}"
+
+
+def _said(content: str, calls: Sequence[Call]) -> str:
+    return " ".join([content, *map(call_text, calls)]).strip()
 
 
 def _played(served: Served, talk: dict[str, Any]) -> Iterator[str]:
@@ -35,7 +55,7 @@ def _played(served: Served, talk: dict[str, Any]) -> Iterator[str]:
         reply = served.chat(messages, tools).reply
         messages.append(assistant(reply.content, *reply.calls))
         yield f"{'T' if result else 'U'}: {turn}"
-        yield "A: " + " ".join([reply.content, *map(call_text, reply.calls)]).strip()
+        yield f"A: {_said(reply.content, reply.calls)}"
 
 
 def _tool(name: str) -> Tool:

@@ -1,6 +1,12 @@
 # ruff: noqa: SIM905, E501 - long lists read better as text
 """Vocabulary of the corpus: plain lists, all written for it."""
 
+import re
+import tomllib
+from functools import cache
+
+from tiny_chat.places import DATA
+
 FIRST_NAMES = (
     "Anna Ben Carla David Emma Frank Grace Henry Iris Jack Karen Leo Mia Noah Olivia Paul "
     "Quinn Rosa Sam Tina Umar Vera Will Xenia Yuri Zoe Alice Bob Charlie Diana Eric Fiona "
@@ -62,6 +68,8 @@ CITIES = (
         "Brussels Riga"
     ).split(),
 )
+NAMES = (*FIRST_NAMES, *CITIES)
+NAMES = (*FIRST_NAMES, *CITIES)
 COUNTRIES = (*CAPITALS, *STRANGE_COUNTRIES)
 THINGS = (
     "ball book lamp key box cup chair table hat shoe coin clock kite drum bell rope boat "
@@ -148,3 +156,17 @@ def listing(items: list[str]) -> str:
 
 def with_article(noun: str) -> str:
     return ("an " if noun[0] in "aeiou" else "a ") + noun
+
+
+@cache
+def ordinary() -> tuple[str, ...]:
+    """Every word of the phrasings: to copy them all is to copy every piece of the vocabulary."""
+    texts = (file.read_text(encoding="utf-8") for file in sorted(DATA.glob("*.toml")))
+    return tuple(sorted({word for text in texts for word in re.findall(r"\b[a-z]{3,}\b", text)}))
+
+
+@cache
+def alike(kind: str) -> tuple[tuple[str, ...], ...]:
+    """Rows of words for one thing or deed, of data/synonyms.toml."""
+    text = tomllib.loads((DATA / "synonyms.toml").read_text(encoding="utf-8"))[kind]
+    return tuple(tuple(row.split()) for row in text.split(";"))

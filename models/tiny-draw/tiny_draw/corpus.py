@@ -6,13 +6,14 @@ from random import Random
 
 from penstock_tiny_models.draw import program
 from penstock_tiny_models.draw.lexicon import tokens_of
-from penstock_tiny_models.draw.program import Noun, Picture
+from penstock_tiny_models.draw.mentions import read
+from penstock_tiny_models.draw.program import Noun, Picture, Unit
 from penstock_tiny_models.draw.things import THINGS
 
 from tiny_draw.check import faults
 from tiny_draw.layout import picture_of
 from tiny_draw.phrasing import Phrasing
-from tiny_draw.scenes import Group, Said, Scene, SceneMaker, ambiguous
+from tiny_draw.scenes import FOR_PRACTICE, USUAL, Group, Said, Scene, SceneMaker, ambiguous
 
 NUMBERS = {token: number for number, token in enumerate(program.TOKENS)}
 
@@ -24,19 +25,31 @@ class Example:
     picture: Picture
 
     def numbers(self) -> tuple[list[int], list[int]]:
-        """The caption (closed by START) and the program, as token numbers."""
-        words = [*tokens_of(self.caption), program.START]
-        return [NUMBERS[t] for t in words], [NUMBERS[t] for t in self.picture.tokens()]
+        """The caption (closed by START) and the program, as token numbers; both without looks,
+        as the writer has it: those are read by rule."""
+        words = [*read(tokens_of(self.caption)).plain, program.START]
+        plain = replace(self.picture, units=tuple(map(_plain, self.picture.units)))
+        return [NUMBERS[t] for t in words], [NUMBERS[t] for t in plain.tokens()]
+
+
+def _plain(unit: Unit) -> Unit:
+    joined = tuple((joint, Noun(noun.thing, noun.count)) for joint, noun in unit.joined)
+    return replace(unit, noun=Noun(unit.noun.thing, unit.noun.count), joined=joined)
 
 
 class Corpus:
-    """An endless row of examples. `apart`: from combinations that training never sees."""
+    """An endless row of examples.
 
-    def __init__(self, seed: int, heldout: bool = False, apart: bool = False) -> None:
+    `ways` of saying things: "practice" (what training sees: longer captions and variants of the
+    forms too), "usual" (its plain forms only) or "heldout".
+    `apart`: from combinations that training never sees.
+    """
+
+    def __init__(self, seed: int, ways: str, apart: bool = False) -> None:
         self.rng = Random(seed)
-        self.scenes = SceneMaker(self.rng, apart)
-        self.phrasing = Phrasing(self.rng, heldout)
-        self.plain = heldout or apart  # no captions with unknown things when measuring
+        self.scenes = SceneMaker(self.rng, apart, FOR_PRACTICE if ways == "practice" else USUAL)
+        self.phrasing = Phrasing(self.rng, ways)
+        self.drawable = ways == "heldout" or apart  # no captions with unknown things
 
     def __iter__(self) -> Iterator[Example]:
         while True:
@@ -46,9 +59,9 @@ class Corpus:
 
     def _example(self) -> Example:
         draw = self.rng.random()
-        if not self.plain and draw < 0.02:
+        if not self.drawable and draw < 0.02:
             return self._nothing()
-        if not self.plain and draw < 0.1:
+        if not self.drawable and draw < 0.1:
             return self._with_unknown()
         scene = self.scenes.scene()
         while ambiguous(scene):

@@ -18,7 +18,7 @@ from torch.nn import functional
 class Shape:
     vocabulary: int
     width: int = 128
-    layers: int = 4
+    layers: int = 6
     heads: int = 4
 
     @property

@@ -5,13 +5,15 @@ that has one. Forms differ as the model reads them (in tokens, see `draw/lexicon
 in spelling: a test asserts it. Synonyms, by contrast, are the lexicon's, and known to both.
 """
 
+import re
+from itertools import combinations
 from random import Random
 
-from penstock_tiny_models.draw.lexicon import COUNTS, LIGHTS, PLACES, plural
+from penstock_tiny_models.draw.lexicon import COUNTS, LIGHTS, PLACES, plural, tokens_of
 from penstock_tiny_models.draw.program import NATURAL
-from penstock_tiny_models.draw.things import PEOPLE, THINGS
+from penstock_tiny_models.draw.things import LIVING, PEOPLE, THINGS, settled
 
-from tiny_draw.scenes import LIVING, Group, Said, Scene, rides_when_on
+from tiny_draw.scenes import Group, Said, Scene, wearable
 
 FOLK = {thing.name for thing in PEOPLE}
 _NOISE = ("a", "it", "that", "in", "of", "and", "with", "at", "has", "which", "some", ",", "please")
@@ -33,15 +35,82 @@ _JOINTS_WITH_UNKNOWN = (
 UNKNOWN = ("wombat", "gizmo", "zeppel", "quokka", "widget", "blorp", "accordion", "trombone")
 
 
+# A word for every slot of a form, each a token of its own: what a form is, whatever fills it.
+_FILLERS = {
+    "a": "cat",
+    "b": "dog",
+    "c": "cow",
+    "b0": "the pig",
+    "s": "fish",
+    "noun": "horse",
+    "garment": "shirt",
+    "part": "roof",
+    "colour": "red",
+    "accent": "blue",
+    "size": "big",
+    "r": "behind",
+    "q": "above",
+    "clause": "bird",
+    "at": "left",
+    "to": "right",
+    "side": "top",
+    "p": "forest",
+    "place": "desert",
+    "l": "night",
+    "noise": "wombat",
+}
+# Other ways to say the same: any of a row may stand for any other of it.
+_ALIKE = (
+    (" that is ", ", that is ", ", it is ", " and it is ", ", and it is ", ". It is "),
+    (" with ", " that has ", ", it has ", " and it has ", ", with ", ". It has "),
+    (" and ", ", and ", ", "),
+)
+
+
+def reading(form: str) -> tuple[str, ...]:
+    """A form as the model reads it, its slots filled with words of their own."""
+    return tuple(tokens_of(form.format(**_FILLERS)))
+
+
+def _variants(form: str) -> list[str]:
+    """The form with one of its joints or commas said in another way."""
+    found = [
+        form.replace(said, other, 1)
+        for row in _ALIKE
+        for said in row
+        if said in form
+        for other in row
+        if other != said
+    ]
+    return [*found, form.replace(",", "", 1), *([form.removesuffix(",")] if "," in form else [])]
+
+
 class Forms:
-    """The ways to say one kind of thing, parted into those for training and those held out."""
+    """The ways to say one kind of thing, parted into those for training and those held out.
 
-    def __init__(self, *forms: str) -> None:
-        self.train = [form for i, form in enumerate(forms) if i % 4 != 3]
+    For practice, variants of the forms for training are said too, but none that reads like a
+    held-out form. `strict` lists have none, because their variants would mean something else.
+    """
+
+    def __init__(self, *forms: str, strict: bool = False) -> None:
+        train = [form for i, form in enumerate(forms) if i % 4 != 3]
         self.heldout = [form for i, form in enumerate(forms) if i % 4 == 3]
+        barred = {reading(form) for form in forms}
+        spare = {reading(v): v for form in train for v in ([] if strict else _variants(form))}
+        self.train = train
+        self.variants = [form for read, form in spare.items() if read not in barred]
 
-    def choose(self, rng: Random, heldout: bool) -> str:
-        return rng.choice(self.heldout if heldout and self.heldout else self.train)
+    def choose(self, rng: Random, ways: str) -> str:
+        """`ways`: "usual" (as in training), "practice" (and their variants) or "heldout"."""
+        if ways == "heldout" and self.heldout:
+            return rng.choice(self.heldout)
+        if ways == "practice" and self.variants and rng.random() < VARIED:
+            return rng.choice(self.variants)
+        return rng.choice(self.train)
+
+
+_HOLDS = re.compile(r"\b(hold|holds|holding|hand)\b")
+VARIED = 0.3  # how often a variant is said for practice
 
 
 FORMS: dict[str, Forms] = {
@@ -60,6 +129,7 @@ FORMS: dict[str, Forms] = {
         "it is a picture and it has {s}",
         "{noise} {s}",
         "{noise} {s}, {noise}",
+        strict=True,
     ),
     "colour": Forms(
         "{colour} {noun}",
@@ -70,12 +140,25 @@ FORMS: dict[str, Forms] = {
         "{noun} painted {colour}",
         "{noun} that is {colour} coloured",
         "{noun}, {colour},",
+        "{noun} and it is {colour}",
+        "{noun} with a {colour} colour",
+        "{noun}, it is {colour},",
+        "{noun} and its colour is {colour}",
+        "{noun}, that has a {colour} colour,",
+        "{noun} with {colour} colour",
     ),
     "garment": Forms(
         "{noun} in a {colour} {garment}",
         "{noun} wearing a {colour} {garment}",
         "{noun} with a {colour} {garment}",
         "{noun} that has a {colour} {garment}",
+        "{noun} that wears a {colour} {garment}",
+        "{noun}, in a {colour} {garment},",
+        "{noun} and its {garment} is {colour}",
+        "{noun}, its {garment} is {colour},",
+        "{noun} in a {garment} that is {colour}",
+        "{noun} in {colour} {garment}",
+        "{noun} dressed in a {colour} {garment}",
     ),
     "size and colour": Forms(
         "{size} {colour} {noun}",
@@ -92,12 +175,6 @@ FORMS: dict[str, Forms] = {
         "{size} {noun} of {colour} colour",
         "{noun}, {colour} and {size},",
         "{noun}, {size}, that is {colour}",
-    ),
-    "size": Forms(
-        "{size} {noun}",
-        "{noun} that is {size}",
-        "{noun}, {size},",
-        "{noun} of {size} size",
     ),
     "accent": Forms(
         "{noun} with a {accent} {part}",
@@ -176,7 +253,14 @@ FORMS: dict[str, Forms] = {
         "{b} on the head of {a}",
     ),
     "second joint": Forms(
-        "{a} {clause}", "{a} and {clause}", "{a}, {clause}", "{a} that is {clause}"
+        "{a} {clause}",
+        "{a} and {clause}",
+        "{a}, {clause}",
+        "{a} that is {clause}",
+        "{a} and it is {clause}",
+        "{a}, and {clause}",
+        "{a}, that is {clause}",
+        "{a} and that is {clause}",
     ),
     "relation": Forms(
         "{a} {r} {b}",
@@ -200,6 +284,18 @@ FORMS: dict[str, Forms] = {
         "{a} that is between {b} and {c}",
         "{b} and {c} with {a} between them",
         "between {b} and {c} is {a}",
+        "{b}, {c} and {a} between them",
+        "{b} and {c}, {a} between them",
+        "{b} and {c}; between them is {a}",
+        "{b}, {c}, and {a} is between them",
+        "{b}, {a} between it and {c}",
+        "{a}, it is between {b} and {c}",
+        "{b} and {c}, and {a} is between them",
+        "{b} and {c}. Between them: {a}",
+        "{b} with {a} between it and {c}",
+        "{b} with {c} and {a} between them",
+        "between {b} and {c} there is {a} and it is in the middle",
+        "{b}, {c} with {a} between",
     ),
     "two": Forms(
         "{a} and {b}",
@@ -209,6 +305,12 @@ FORMS: dict[str, Forms] = {
         "{a} and a picture of {b}",
         "{a} and with it {b}",
         "{a}, and {b}",
+        "{a} and it is with {b}",
+        "{a}, with {b}",
+        "{a}. And {b}",
+        "{a}, and with it is {b}",
+        "{a} with it is {b}",
+        strict=True,
     ),
     "three": Forms(
         "{a}, {b} and {c}",
@@ -218,12 +320,31 @@ FORMS: dict[str, Forms] = {
         "{a} and {b} with {c}",
         "{a}, {b}, and {c}",
         "{a}, and {b}, and {c}",
+        "{a} and {b}, {c}",
+        "{a}, {b} with {c}",
+        "{a}. {b} and {c}",
+        "{a} and {b}. {c}",
+        "{a}. {b}. {c}",
+        "{a}, with {b}, and {c}",
+        "{a}, and {b} and {c}",
+        "{a} and {b}. And {c}",
+        strict=True,
     ),
     "chain": Forms(
         "{a} {r} {b} {q} {c}",
         "{a} {r} {b} that is {q} {c}",
         "{a} {r} {b}, and {b0} is {q} {c}",
         "{a} {r} {b}, {q} {c}",
+        "{a} {r} {b}, that is {q} {c}",
+        "{a} {r} {b}. {b0} is {q} {c}",
+        "{a} that is {r} {b} that is {q} {c}",
+        "{a} {r} {b} and {b0} is {q} {c}",
+        "{a}, {r} {b} that is {q} {c}",
+        "{b} with {a} {r} it, and {b0} is {q} {c}",
+        "{b} {q} {c}, and {a} is {r} {b0}",
+        "{r} {b} that is {q} {c}, {a}",
+        "{r} {b} is {a}, and {b0} is {q} {c}",
+        "{b} is {q} {c}. {a} is {r} {b0}",
     ),
     "spot": Forms(
         "{a} {at}",
@@ -231,6 +352,11 @@ FORMS: dict[str, Forms] = {
         "{at}, {a}",
         "{at} is {a}",
         "{a}, {at}",
+        "{a} and it is {at}",
+        "a picture with {a} {at}",
+        "{at} there is a picture of {a}",
+        "{at}: {a} and nothing else",
+        "{a}. It is {at}",
     ),
     "two spots": Forms(
         "{a} {at} and {b} {to}",
@@ -238,9 +364,37 @@ FORMS: dict[str, Forms] = {
         "{a} {at}, {b} {to}",
         "{at} is {a} and {to} is {b}",
         "{b} {to} and {a} {at}",
+        "{to} is {b}, {at} is {a}",
+        "{a} is {at} and {b} is {to}; that is it",
+        "{at}: {a}. {to}: {b}",
+        "{a} that is {at} and {b} that is {to}",
+        "{a}, {at}, and {b}, {to}",
+        "{b} {to}, {a} {at}",
+        "{at} {a} and {to} {b}",
     ),
-    "facing": Forms("{a} facing {side}", "{a} looking to the {side}", "a {side} facing {a}"),
-    "flying": Forms("flying {a}", "{a} flying", "{a} that is flying", "{a}, flying"),
+    "facing": Forms(
+        "{a} facing {side}",
+        "{a} looking to the {side}",
+        "a {side} facing {a}",
+        "{a}, facing {side}",
+        "{a} that is facing {side}",
+        "{a} with its head turned to the {side}",
+        "{a} and it is facing {side}",
+        "{a}, and it is facing {side}",
+        "{side} facing {a}",
+        "{a}, it is looking {side}",
+        "{a}. It is facing {side}",
+    ),
+    "flying": Forms(
+        "flying {a}",
+        "{a} flying",
+        "{a} that is flying",
+        "{a}, flying",
+        "{a} that flies",
+        "{a} and it is flying",
+        "{a}. It is flying",
+        "{a}, it is flying",
+    ),
     "around": Forms(
         "{s} {p}",
         "{p}, {s}",
@@ -273,8 +427,27 @@ FORMS: dict[str, Forms] = {
         "{s} and the background is {colour}",
         "{s}, and it has a {colour} background",
     ),
-    "over": Forms("{s} over {place}", "over {place}, {s}", "{s} above {place}", "over {place} {s}"),
-    "empty": Forms("{place}", "a picture with {place}", "in {place}", "{place}, nothing else"),
+    "over": Forms(
+        "{s} over {place}",
+        "over {place}, {s}",
+        "{s} above {place}",
+        "over {place} {s}",
+        "{place} and over it {s}",
+        "{place} with {s} over it",
+        "{s}, over {place}",
+        "{s} that is over {place}",
+        "{place}, {s} over it",
+    ),
+    "empty": Forms(
+        "{place}",
+        "a picture with {place}",
+        "in {place}",
+        "{place}, nothing else",
+        "a picture of {place}",
+        "it is {place}",
+        "there is {place} and that is it",
+        "{place} in a picture",
+    ),
     "lighting": Forms(
         "{s} {l}",
         "{s}, {l}",
@@ -343,10 +516,11 @@ _LIGHT_WORDS = {
 
 def _belongs(scene: Scene) -> bool:
     """Whether a group of the scene could be held or worn by the one before it."""
-    for group, after in zip(scene.groups, scene.groups[1:], strict=False):
-        first, second = group.said.noun.thing, THINGS[after.said.noun.thing]
-        worn = any(second.can(role) for role in ("head", "eyes", "neck"))
-        if (THINGS[first].can("holder") and second.can("held")) or (first in LIVING and worn):
+    for group, after in combinations(scene.groups, 2):
+        first, second = group.said.noun.thing, after.said.noun.thing
+        if THINGS[first].can("holder") and THINGS[second].can("held"):
+            return True
+        if first in LIVING and wearable(second):
             return True
     return False
 
@@ -356,11 +530,11 @@ def _in_the_air(scene: Scene) -> bool:
 
 
 class Phrasing:
-    """Says scenes, from the forms for training or from the held-out ones."""
+    """Says scenes; `ways` as for Forms."""
 
-    def __init__(self, rng: Random, heldout: bool) -> None:
+    def __init__(self, rng: Random, ways: str) -> None:
         self.rng = rng
-        self.heldout = heldout
+        self.ways = ways
 
     def caption(self, scene: Scene) -> str:
         text = self._groups(scene)
@@ -384,7 +558,7 @@ class Phrasing:
         return f"{text} {joint} a {adjective}{self.rng.choice(UNKNOWN)}"
 
     def _form(self, kind: str, **parts: str) -> str:
-        return FORMS[kind].choose(self.rng, self.heldout).format(**parts)
+        return FORMS[kind].choose(self.rng, self.ways).format(**parts)
 
     # The whole scene
 
@@ -418,9 +592,9 @@ class Phrasing:
 
     def _listed(self, kind: str, scene: Scene, **said: str) -> str:
         """A list; without the word "with" where it would mean holding or wearing."""
-        form = FORMS[kind].choose(self.rng, self.heldout)
-        while _belongs(scene) and " with " in form:
-            form = FORMS[kind].choose(self.rng, self.heldout)
+        form = FORMS[kind].choose(self.rng, self.ways)
+        while _belongs(scene) and re.search(r"\b(with|has)\b", form):
+            form = FORMS[kind].choose(self.rng, self.ways)
         return form.format(**said)
 
     def _three(self, said: list[str], scene: Scene) -> str:
@@ -431,7 +605,7 @@ class Phrasing:
         if rest:
             b0 = "the " + self._word(scene.groups[1].said)
             return self._form("chain", a=a, b=b, c=c, r=r, q=rest[0], b0=b0)
-        return self._form("two", a=self._form("relation", a=a, b=b, r=r), b=c)
+        return self._listed("two", scene, a=self._form("relation", a=a, b=b, r=r), b=c)
 
     def _surroundings(self, text: str, scene: Scene) -> str:
         if not text:
@@ -490,10 +664,15 @@ class Phrasing:
 
     def _joined(self, text: str, said: Said, joint: str, other: Said) -> str:
         kind = joint
-        on_is_riding = joint == "ride" and rides_when_on(said.noun.thing, other.noun.thing)
+        on_is_riding = joint == "ride" == settled("on", said.noun.thing, other.noun.thing)
         if on_is_riding and self.rng.random() < 0.25:
             kind = "on"
-        return self._form(kind, a=text, b=self.noun(other))
+        elif joint == "in" and THINGS[other.noun.thing].can("mount") and self.rng.random() < 0.2:
+            kind = "ride"  # whoever rides a boat sits in it
+        form = FORMS[kind].choose(self.rng, self.ways)
+        while joint == "hold" and wearable(other.noun.thing) and not _HOLDS.search(form):
+            form = FORMS[kind].choose(self.rng, self.ways)  # "with a hat" is wearing it
+        return form.format(a=text, b=self.noun(other))
 
     def _clause(self, joint: str, other: Said) -> str:
         return self.rng.choice(_CLAUSES[joint]).format(b=self.noun(other))

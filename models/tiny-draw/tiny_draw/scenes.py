@@ -5,16 +5,16 @@ A scene is the truth that a program is checked against.
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 from random import Random
 
 from penstock_tiny_models.draw.colours import COLOURS
 from penstock_tiny_models.draw.program import NATURAL, Noun
-from penstock_tiny_models.draw.things import ANIMALS, PEOPLE, SHAPES, THINGS, Thing
+from penstock_tiny_models.draw.things import ANIMALS, PEOPLE, SHAPES, THINGS, Thing, settled
 
 PLAIN_SHAPES = {thing.name for thing in SHAPES}
 BEASTS = [thing.name for thing in ANIMALS]
 FOLK = [thing.name for thing in PEOPLE]
-LIVING = {*BEASTS, *FOLK}
 SPOTS = (
     "left",
     "right",
@@ -66,19 +66,25 @@ def kept_apart(*names: str) -> bool:
     return digest[0] % 10 == 0
 
 
+Numbers = tuple[float, float, float]  # how often a scene has one, two and three groups
+USUAL: Numbers = (0.54, 0.32, 0.14)
+FOR_PRACTICE: Numbers = (0.38, 0.34, 0.28)  # long captions are what is hard
+
+
 class SceneMaker:
     """Draws scenes; with `apart`, from the combinations that training never sees, as far as
     there are any: (colour, thing), (rider, mount), (holder, held), (wearer, worn)."""
 
-    def __init__(self, rng: Random, apart: bool = False) -> None:
+    def __init__(self, rng: Random, apart: bool = False, numbers: Numbers = USUAL) -> None:
         self.rng = rng
         self.apart = apart
+        self.numbers = numbers
 
     def scene(self) -> Scene:
         rng = self.rng
         if rng.random() < 0.04:
             return self._landscape()
-        number = rng.choices((1, 2, 3), (54, 32, 14))[0]
+        number = rng.choices((1, 2, 3), self.numbers)[0]
         busy = {1: 0.72, 2: 0.3, 3: 0.12}[number]
         groups = [self.group(joins=rng.random() < busy) for _ in range(number)]
         scene = Scene(tuple(groups))
@@ -190,8 +196,7 @@ class SceneMaker:
 
     def _partner(self, joint: str, actor: str) -> str:
         names = [name for name in _PARTNERS[joint] if name != actor]
-        if joint == "on" and actor in LIVING:  # "on a horse" is riding it
-            names = [name for name in names if name not in _MOUNTS_BY_ON]
+        names = [name for name in names if settled(joint, actor, name) == joint]
         fitting = [name for name in names if kept_apart(joint, actor, name) == self.apart]
         return self.rng.choice(fitting or names)
 
@@ -236,29 +241,24 @@ _PLACES = (
     "sky",
     "stage",
 )
-_BEAST_NAMES = {thing.name for thing in ANIMALS}
-_MOUNTS_BY_ON = {
-    thing.name
-    for thing in THINGS.values()
-    if thing.can("mount") and (thing.name in _BEAST_NAMES or not thing.can("support"))
-}
+
+
+def wearable(thing: str) -> bool:
+    return any(THINGS[thing].can(role) for role in ("head", "eyes", "neck"))
 
 
 def ambiguous(scene: Scene) -> bool:
     """Whether a list would read as worn or held: "a cat wearing a hat and a scarf"."""
-    if scene.relations or scene.between:
-        return False
-    for group, after in zip(scene.groups, scene.groups[1:], strict=False):
-        if group.joined and group.joined[-1][0] in ("wear", "hold"):
-            thing = THINGS[after.said.noun.thing]
-            if any(thing.can(role) for role in ("head", "eyes", "neck", "held")):
-                return True
+    related = {frozenset((of, to)) for _, of, to in scene.relations}
+    pairs = [(1, 2)] if scene.between else combinations(range(len(scene.groups)), 2)
+    for one, other in pairs:
+        group, after = scene.groups[one], scene.groups[other]
+        if group.spot or frozenset((one, other)) in related or not group.joined:
+            continue
+        last, thing = group.joined[-1][0], after.said.noun.thing
+        if last in ("wear", "hold") and (wearable(thing) or THINGS[thing].can("held")):
+            return True
     return False
-
-
-def rides_when_on(actor: str, base: str) -> bool:
-    """Whether "on" between the two means riding."""
-    return actor in LIVING and base in _MOUNTS_BY_ON
 
 
 def _names(role: str) -> list[str]:

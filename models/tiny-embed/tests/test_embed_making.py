@@ -1,4 +1,4 @@
-"""Bags, pairs and the model directory, without the teacher or torch where that is possible."""
+"""Bags, pairs and the model directory; neither the teacher nor torch is needed."""
 
 import json
 import sys
@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
-pytest.importorskip("torch")
 
 from tiny_embed import directory
 from tiny_embed.bags import FAMILY, NEIGHBOURS, BagMaker, Words

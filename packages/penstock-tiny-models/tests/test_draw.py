@@ -60,6 +60,19 @@ def test_unknown_words_are_ignored(drawer):
     assert plain == wordy
 
 
+def test_every_mentioned_thing_is_drawn_and_no_other(drawer):
+    caption = "a duck and a frog behind a red castle, a kite, two pigs and a very old green teapot"
+    for seed in range(3):
+        units = drawer.picture(caption, seed=seed).units
+        nouns = [n for unit in units for n in (unit.noun, *(noun for _, noun in unit.joined))]
+        looks = {noun.thing: (noun.count, noun.colour) for noun in nouns}
+        assert len(nouns) == 6
+        assert looks["castle"] == (1, "red")
+        assert looks["pig"] == (2, "natural")
+        assert looks["teapot"] == (1, "green")
+        assert {"duck", "frog", "kite"} < set(looks)
+
+
 def test_drawing_stops_when_it_is_told_to(drawer):
     asked = iter([True, True, False])
     with pytest.raises(Stopped):

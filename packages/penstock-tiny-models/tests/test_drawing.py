@@ -7,10 +7,12 @@ import pytest
 from penstock_tiny_models.draw import compose, measure, program, raster
 from penstock_tiny_models.draw.colours import COLOURS
 from penstock_tiny_models.draw.lexicon import LIGHTS, PLACES, TOKENS, plural, tokens_of
+from penstock_tiny_models.draw.mentions import Mention, read
 from penstock_tiny_models.draw.pen import Fill, Frame, Pen, grown
 from penstock_tiny_models.draw.program import Grammar, Noun, Picture, Unit, parse
+from penstock_tiny_models.draw.relations import Placed, Relations
 from penstock_tiny_models.draw.sprites import SPRITES, Look
-from penstock_tiny_models.draw.things import THINGS
+from penstock_tiny_models.draw.things import THINGS, settled
 
 RIDER = Unit(Noun("astronaut"), (("ride", Noun("horse")),), x=0.5, y=0.9, scale=0.47)
 
@@ -152,3 +154,89 @@ def test_pixels_are_smooth_at_edges():
     mark = Fill([(0, 0), (40, 0), (0, 40)], (0, 0, 0))
     colours = raster.pixels([mark], 40, 40).getcolors() or []
     assert len(colours) > 2
+
+
+def test_looks_are_read_where_english_puts_them():
+    caption = "two big, red cats in a house with a blue roof, and a dog that is tiny. A gold wombat"
+    cats, house, dog = read(tokens_of(caption)).mentions
+    assert cats == Mention("cat", ("two",), "big", "red")
+    assert house == Mention("house", accent="blue")
+    assert dog == Mention("dog", size="tiny")
+
+
+@pytest.mark.parametrize(
+    ("caption", "plain"),
+    [
+        ("a big red car", "a car"),
+        ("a house with a blue roof on a red background", "a house on a red background"),
+        ("a cat of golden colour, on a huge mat", "a cat, on a huge"),
+        ("a king in a green robe riding a horse, brown and tiny", "a king ride a horse"),
+    ],
+)
+def test_a_caption_without_its_looks(caption, plain):
+    assert list(read(tokens_of(caption)).plain) == tokens_of(plain)
+
+
+def test_a_thing_named_again_is_the_same_one():
+    again = read(tokens_of("a cat left of a dog, and the dog is above a bird")).mentions
+    assert [mention.thing for mention in again] == ["cat", "dog", "bird"]
+    other = read(tokens_of("a cat left of a cat")).mentions
+    assert [mention.thing for mention in other] == ["cat", "cat"]
+
+
+@pytest.mark.parametrize(
+    ("joint", "upper", "base", "meant"),
+    [
+        ("on", "cat", "horse", "ride"),
+        ("on", "cat", "table", "on"),
+        ("on", "cup", "horse", "on"),
+        ("ride", "pirate", "boat", "in"),
+        ("ride", "guitar", "dinosaur", "on"),
+        ("ride", "astronaut", "horse", "ride"),
+    ],
+)
+def test_a_joint_is_what_its_things_allow(joint, upper, base, meant):
+    assert settled(joint, upper, base) == meant
+
+
+def placed(thing: str, number: int, x: float, y: float = 0.9) -> Placed:
+    return Placed(Unit(Noun(thing), x=x, y=y, scale=0.3), frozenset({number}))
+
+
+@pytest.mark.parametrize(
+    ("caption", "cat_x", "dog_x"),
+    [
+        ("a cat left of a dog", 0.2, 0.8),
+        ("left of a dog is a cat", 0.2, 0.8),
+        ("a dog, and left of it a cat", 0.2, 0.8),
+        ("a dog with a cat to the right of it", 0.8, 0.2),
+        ("on the left is a cat and on the right is a dog", 0.2, 0.8),
+        ("a cat on the right and a dog on the left", 0.8, 0.2),
+    ],
+)
+def test_nothing_stands_where_the_caption_forbids_it(caption, cat_x, dog_x):
+    reading = read(tokens_of(caption))
+    relations = Relations(reading)
+    cat, dog = (
+        next(n for n, mention in enumerate(reading.mentions) if mention.thing == thing)
+        for thing in ("cat", "dog")
+    )
+    first = placed("cat", cat, cat_x)
+    assert relations.allow(first, [], "x")
+    assert relations.allow(placed("dog", dog, dog_x), [first], "x")
+    wrong = placed("cat", cat, dog_x)
+    assert not relations.allow(placed("dog", dog, cat_x), [wrong], "x")
+
+
+def test_what_is_between_stands_between():
+    relations = Relations(read(tokens_of("a cat and a dog with a cow between them")))
+    flanks = [placed("cat", 0, 0.2), placed("dog", 1, 0.8)]
+    assert relations.allow(placed("cow", 2, 0.5), flanks, "x")
+    assert not relations.allow(placed("cow", 2, 0.95), flanks, "x")
+
+
+def test_words_between_two_things_keep_them_in_units_of_their_own():
+    relations = Relations(read(tokens_of("a cat on a mat. A dog on a car behind a bird")))
+    assert relations.apart(0, 1)
+    assert not relations.apart(1, 2)
+    assert relations.apart(2, 3)

@@ -1,4 +1,10 @@
-"""The one renderer of errors: OpenAI's shape, whatever went wrong."""
+"""The one renderer of errors: what went wrong, in the shape that a route's clients read.
+
+OpenAI's routes spell an error as OpenAI does. DeepInfra's platform routes answer `{"error": "…"}`,
+its native inference `{"detail": {"error": "…"}}` (its OpenAPI document, `DeepError`).
+"""
+
+from collections.abc import Callable
 
 import msgspec
 
@@ -25,9 +31,21 @@ class ErrorObject(msgspec.Struct, frozen=True):
 
 
 class ErrorBody(msgspec.Struct, frozen=True):
-    """What every answer with a status of 400 or more has as its body."""
+    """What an answer of OpenAI's routes with a status of 400 or more has as its body."""
 
     error: ErrorObject
+
+
+class PlatformErrorBody(msgspec.Struct, frozen=True):
+    """The same of DeepInfra's platform routes."""
+
+    error: str
+
+
+class NativeErrorBody(msgspec.Struct, frozen=True):
+    """The same of DeepInfra's native inference."""
+
+    detail: PlatformErrorBody
 
 
 #: Faults that the HTTP server finds below any route: status -> the error it stands for.
@@ -45,8 +63,30 @@ def error_body(error: PenstockError) -> bytes:
     )
 
 
-def error_response(error: PenstockError) -> Response:
-    return Response(status=error.status, headers=JSON + _headers(error), body=error_body(error))
+def platform_error_body(error: PenstockError) -> bytes:
+    return msgspec.json.encode(PlatformErrorBody(error.message))
+
+
+def native_error_body(error: PenstockError) -> bytes:
+    return msgspec.json.encode(NativeErrorBody(PlatformErrorBody(error.message)))
+
+
+class Dialect(msgspec.Struct, frozen=True):
+    """How a family of routes spells errors. `invalid_status` is that of a field that is wrong."""
+
+    spell: Callable[[PenstockError], bytes]
+    body: type[msgspec.Struct]
+    invalid_status: int = 400
+
+
+OPENAI = Dialect(error_body, ErrorBody)
+PLATFORM = Dialect(platform_error_body, PlatformErrorBody, invalid_status=422)
+NATIVE = Dialect(native_error_body, NativeErrorBody, invalid_status=422)
+
+
+def error_response(error: PenstockError, dialect: Dialect = OPENAI) -> Response:
+    status = dialect.invalid_status if isinstance(error, InvalidRequest) else error.status
+    return Response(status=status, headers=JSON + _headers(error), body=dialect.spell(error))
 
 
 def fault_response(status: int, sentence: str) -> Response:

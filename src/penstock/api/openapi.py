@@ -1,25 +1,29 @@
 """The route table and its wire structs -> OpenAPI 3.1, and the same as a page for people."""
 
 import html
+import re
 from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
 from penstock import __version__
-from penstock.api.errors import ErrorBody
 from penstock.api.openai.wire import IGNORED
 from penstock.api.routes import Route
 
+#: How OpenAPI says that a part of a form is a file.
+FILE = {"type": "string", "format": "binary"}
 REF = "#/components/schemas/{name}"
 
 
 def describe(routes: Iterable[Route]) -> dict[str, Any]:
     """An OpenAPI document; every schema in it is generated from the struct that is decoded."""
     routes = list(routes)
-    types = {t for r in routes for t in (r.takes, r.gives) if t is not None} | {ErrorBody}
-    ordered = sorted(types, key=lambda t: t.__name__)
+    types = {t for r in routes for t in (*kinds(r.takes), *kinds(r.gives), r.dialect.body)}
+    ordered = sorted(types, key=str)
     schemas, components = msgspec.json.schema_components(ordered, ref_template=REF)
+    for form in {r.takes.__name__ for r in routes if r.form and r.takes is not None}:
+        components[form] = _with_files(components[form])
     names = dict(zip(ordered, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -35,13 +39,36 @@ def describe(routes: Iterable[Route]) -> dict[str, Any]:
     }
 
 
+def kinds(type_: Any) -> tuple[Any, ...]:
+    """The structs that a route takes or gives: none, one, or one of several."""
+    if type_ is None:
+        return ()
+    return type_ if isinstance(type_, tuple) else (type_,)
+
+
+def _any_of(type_: Any, names: dict[type[Any], dict[str, Any]]) -> dict[str, Any]:
+    schemas = [names[kind] for kind in kinds(type_)]
+    return schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+
+
+def _with_files(schema: Any) -> Any:
+    """A form's bytes are files, where JSON has them in base64."""
+    if isinstance(schema, list):
+        return [_with_files(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "contentEncoding" in schema:
+        return FILE
+    return {key: _with_files(value) for key, value in schema.items()}
+
+
 def _operation(route: Route, names: dict[type[Any], dict[str, Any]]) -> dict[str, Any]:
     ok: dict[str, Any] = {"description": "The answer."}
     if route.gives is not None:
-        ok["content"] = {"application/json": {"schema": names[route.gives]}}
-        if "stream" in getattr(route.takes, "__struct_fields__", ()):
+        ok["content"] = {"application/json": {"schema": _any_of(route.gives, names)}}
+        if any("stream" in kind.__struct_fields__ for kind in kinds(route.takes)):
             ok["content"]["text/event-stream"] = {"schema": {"type": "string"}}
-    error = {"application/json": {"schema": names[ErrorBody]}}
+    error = {"application/json": {"schema": names[route.dialect.body]}}
     operation: dict[str, Any] = {
         "summary": route.summary,
         "operationId": f"{route.method.lower()} {route.path}",
@@ -51,14 +78,24 @@ def _operation(route: Route, names: dict[type[Any], dict[str, Any]]) -> dict[str
     if route.takes is not None:
         operation["requestBody"] = {
             "required": True,
-            "content": {"application/json": {"schema": names[route.takes]}},
+            "content": {
+                "multipart/form-data" if route.form else "application/json": {
+                    "schema": _any_of(route.takes, names)
+                }
+            },
         }
-    if "{" in route.path:
-        name = route.path.partition("{")[2].rstrip("}")
-        operation["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        ]
+    if parameters := _parameters(route):
+        operation["parameters"] = parameters
     return operation
+
+
+def _parameters(route: Route) -> list[dict[str, Any]]:
+    in_path = re.findall(r"\{(\w+)\}", route.path)
+    return [
+        {"name": name, "in": where, "required": where == "path", "schema": {"type": "string"}}
+        for where, names in (("path", in_path), ("query", route.query))
+        for name in names
+    ]
 
 
 STYLE = """
@@ -94,7 +131,7 @@ def page(routes: Iterable[Route]) -> str:
 
 def _section(route: Route) -> str:
     access = "" if route.public else " Needs a key."
-    fields = "" if route.takes is None else _fields(route.takes)
+    fields = "".join(map(_fields, kinds(route.takes)))
     return (
         f"<h2><span class=m>{route.method}</span> <code>{html.escape(route.path)}</code></h2>"
         f"<p>{html.escape(route.summary)}{access}</p>{fields}"
@@ -120,6 +157,8 @@ def _spell(schema: dict[str, Any]) -> str:
         return str(schema["$ref"]).rpartition("/")[2]
     if "anyOf" in schema:
         return " | ".join(_spell(s) for s in schema["anyOf"] if s != {"type": "null"})
+    if "contentEncoding" in schema:
+        return "file"
     if "enum" in schema:
         return " | ".join(f'"{v}"' for v in schema["enum"] if v is not None)
     kind = schema.get("type", "any")

@@ -10,7 +10,7 @@ import msgspec
 from penstock.cli.flags import load_settings, setting_flags
 from penstock.cli.table import print_table
 from penstock.config.load import home
-from penstock.config.settings import description_of
+from penstock.config.settings import description_of, without_password
 
 
 @click.command()
@@ -24,6 +24,7 @@ def config(as_json: bool, config_file: Path | None, no_auth: bool, **given: Any)
     """
     loaded = load_settings(given, config_file=config_file, no_auth=no_auth, sources=())
     values = msgspec.to_builtins(loaded.settings)
+    values["database_url"] = without_password(loaded.settings.database_url)
     rows = [
         {"setting": name, "value": values[name], "from": loaded.origins[name]} for name in values
     ]

@@ -39,7 +39,7 @@ def setting_flags(command: F) -> F:
 
 def _flag(name: str) -> Callable[[F], F]:
     default = getattr(Settings(), name)
-    shown = "" if default is None else f" [default: {default}]"
+    shown = "" if default in (None, "") else f" [default: {default}]"
     return click.option(
         f"--{name.replace('_', '-')}",
         name,

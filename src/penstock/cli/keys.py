@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from penstock.cli.flags import load_settings
 from penstock.cli.table import print_table
 from penstock.config.load import home
 from penstock.domain.key import Key
@@ -27,11 +28,11 @@ def keys() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def create(name: str, as_json: bool) -> None:
     """Make a key called NAME and print it, this once."""
-    from penstock.store.keys import KeyExists
+    from penstock.domain.errors import Conflict
 
     try:
         key, secret = _store().create(name)
-    except KeyExists as error:
+    except Conflict as error:
         raise click.ClickException(f"{error} `penstock keys list` shows them.") from None
     if as_json:
         click.echo(json.dumps({**_row(key), "key": secret}))
@@ -63,15 +64,14 @@ def delete(name: str) -> None:
 
 
 def _store() -> "KeyStore":
-    from penstock.store.database import NewerDatabase
-    from penstock.store.home import CannotOpenHome, open_keys
+    from penstock.store.database import CannotOpenDatabase
+    from penstock.store.home import CannotOpenHome, open_stores
 
+    settings = load_settings({}, config_file=None, no_auth=False, sources=()).settings
     try:
-        store, watch, _ = open_keys(home())
-    except (CannotOpenHome, NewerDatabase) as error:
+        return open_stores(home(), settings.database_url).keys
+    except (CannotOpenHome, CannotOpenDatabase) as error:
         raise click.ClickException(str(error)) from None
-    watch.close()
-    return store
 
 
 def _row(key: Key) -> dict[str, str]:

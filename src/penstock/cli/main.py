@@ -6,6 +6,7 @@ import sys
 import click
 
 from penstock import __version__
+from penstock.domain.errors import PenstockError
 
 #: name -> (module:command, one line for the list). The line stands here so that the list is quick.
 COMMANDS = {
@@ -14,10 +15,23 @@ COMMANDS = {
     "embed": ("penstock.cli.embed:embed", "Turn texts into vectors."),
     "draw": ("penstock.cli.draw:draw", "Draw a picture of a prompt."),
     "models": ("penstock.cli.models:models", "Show the models of the running server."),
+    "deploy": (
+        "penstock.cli.deploy:deploy",
+        "Deploy models of your own, watch and change them.",
+    ),
     "pull": ("penstock.cli.pull:pull", "Fetch a model from the hub, to serve it later."),
+    "lora": ("penstock.cli.lora:lora", "Add, list and remove LoRA adapters."),
     "keys": ("penstock.cli.keys:keys", "Make, list and delete API keys."),
     "config": ("penstock.cli.config:config", "Show every setting and where it came from."),
+    "doctor": (
+        "penstock.cli.doctor:doctor",
+        "Show what this machine has, and what would run a model.",
+    ),
     "bench": ("penstock.cli.bench:bench", "Measure a server: tokens a second, time to first."),
+    "conformance": (
+        "penstock.cli.conformance:conformance",
+        "Check how exactly any server speaks OpenAI's API.",
+    ),
 }
 
 EPILOG = """\b
@@ -70,6 +84,9 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except PenstockError as error:
+        click.ClickException(error.message).show()
+        sys.exit(1)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except BrokenPipeError:

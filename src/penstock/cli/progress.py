@@ -1,4 +1,4 @@
-"""A download as people see it: a bar on a terminal, a line now and then in a log.
+"""A download, or a long read, as people see it: a bar on a terminal, lines in a log.
 
 Everything goes to stderr, so that stdout stays for what a command answers.
 """
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from penstock.control.weights import Progress
+from penstock.control.download import Progress
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -93,7 +93,7 @@ class ProgressLines:
         self._done_bytes = self._arrived_bytes = arrived_bytes
         self._started_s = self._spoken_s = self._clock()
         here = f", of which {_megabytes(arrived_bytes)} are here" if arrived_bytes else ""
-        self.note(f"{label}: fetching {_megabytes(total_bytes)}{here}")
+        self.note(f"{label}: {_megabytes(total_bytes)} to come{here}")
 
     def advance(self, size_bytes: int) -> None:
         self._done_bytes += size_bytes

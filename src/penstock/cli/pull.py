@@ -17,8 +17,9 @@ def pull(model: str) -> None:
     honoured. Without QUANT, the best quantisation that fits into free memory is chosen.
     """
     from penstock.cli.progress import download_progress
+    from penstock.control.fetch_error import FetchError
     from penstock.control.machine import free_memory_bytes
-    from penstock.control.weights import FetchError, fetch
+    from penstock.control.weights import fetch
 
     try:
         reference = parse_source(model).source

@@ -53,6 +53,8 @@ class RemoteServer:
         self.url = url
         headers = f"authorization: Bearer {key}\r\n".encode() if key else b""
         self._client = Client(origin, headers=headers)
+        above = origin.base_path.removesuffix("/openai").removesuffix("/v1")
+        self._platform = Client(msgspec.structs.replace(origin, base_path=above), headers=headers)
 
     async def get(self, path: str) -> Any:
         try:
@@ -64,6 +66,15 @@ class RemoteServer:
     async def post(self, path: str, body: object) -> Any:
         try:
             async with self._client.post(path, msgspec.json.encode(body)) as answer:
+                return self._checked(answer.status, await answer.read())
+        except Broken as broken:
+            raise self._unreachable(broken) from None
+
+    async def ask(self, method: str, path: str, body: object = None) -> Any:
+        """A route of the platform, such as /deploy/list, which is not below /v1."""
+        data = b"" if body is None else msgspec.json.encode(body)
+        try:
+            async with self._platform.send(method, path, data) as answer:
                 return self._checked(answer.status, await answer.read())
         except Broken as broken:
             raise self._unreachable(broken) from None
@@ -88,6 +99,7 @@ class RemoteServer:
 
     async def aclose(self) -> None:
         await self._client.aclose()
+        await self._platform.aclose()
 
     def _checked(self, status: int, body: bytes) -> Any:
         try:
@@ -95,13 +107,19 @@ class RemoteServer:
         except msgspec.DecodeError:
             raise ServerSaid(f"{self.url} does not answer as Penstock would.") from None
         if status >= 400:
-            raise ServerSaid(decoded.get("error", {}).get("message", f"status {status}"))
+            raise ServerSaid(error_text(decoded) or f"status {status}")
         return decoded
 
     def _unreachable(self, broken: Broken) -> ServerSaid:
         return ServerSaid(
             f"No answer from {self.url} ({broken}). Is it running? Start it with: penstock serve"
         )
+
+
+def error_text(body: Any) -> str:
+    """The sentence of an error, as OpenAI's or as DeepInfra's routes spell it; else ""."""
+    error = body.get("error", "") if isinstance(body, dict) else ""
+    return str(error.get("message", "") if isinstance(error, dict) else error)
 
 
 @asynccontextmanager

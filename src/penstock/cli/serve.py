@@ -60,15 +60,20 @@ def serve(models: tuple[str, ...], config_file: Path | None, no_auth: bool, **gi
     import uvloop
 
     from penstock.app import App, CannotServe, open_state
-    from penstock.store.database import NewerDatabase
+    from penstock.cli.progress import download_progress
+    from penstock.store.database import CannotOpenDatabase
     from penstock.store.home import CannotOpenHome
 
     try:
         wanted = bring_models(settings)
-        state = open_state(home(), wanted_key=os.environ.get("PENSTOCK_API_KEY"))
-        app = App(settings, state, wanted)
+        state = open_state(
+            home(),
+            database_url=settings.database_url,
+            wanted_key=os.environ.get("PENSTOCK_API_KEY"),
+        )
+        app = App(settings, state, wanted, download_progress())
         uvloop.run(run(app, state.first_secret))
-    except (CannotServe, CannotOpenHome, NewerDatabase) as error:
+    except (CannotServe, CannotOpenHome, CannotOpenDatabase) as error:
         raise click.ClickException(str(error)) from None
 
 
@@ -77,12 +82,21 @@ def bring_models(settings: Settings) -> list[Any]:
     from penstock.app import Wanted
     from penstock.cli.progress import download_progress
     from penstock.cli.pull import INTERRUPTED
+    from penstock.control.adapters import bring_adapters
+    from penstock.control.fetch_error import FetchError
+    from penstock.control.gpus import gpus
     from penstock.control.local_source import bring_here
     from penstock.control.machine import free_memory_bytes
-    from penstock.control.weights import FetchError
+    from penstock.control.recipe import EngineMaker
+    from penstock.engines.base import CannotStart
 
+    free_bytes = free_memory_bytes()
     chosen = settings.models or tuple(ModelSettings(source=name) for name in BUNDLED_NAMES)
     wanted: dict[str, Wanted] = {}
+    names: set[str] = set()
+    maker = EngineMaker(
+        settings, cache_dir=home() / "weights", budget_bytes=free_bytes, gpus=gpus()
+    )
     for model in chosen:
         try:
             named = parse_source(
@@ -91,21 +105,25 @@ def bring_models(settings: Settings) -> list[Any]:
             source = bring_here(
                 named.source,
                 cache_dir=home() / "weights",
-                free_memory_bytes=free_memory_bytes(),
+                free_memory_bytes=free_bytes,
                 progress=download_progress(),
+                check_engine=maker.check_engine,
             )
-        except (BadSource, FetchError) as error:
+            bring_adapters(
+                model.adapters, cache_dir=home() / "weights", progress=download_progress()
+            )
+        except (BadSource, FetchError, CannotStart) as error:
             raise click.ClickException(str(error)) from None
         except KeyboardInterrupt:
             raise click.ClickException(INTERRUPTED) from None
         name = named.model_name
-        if name in wanted:
-            raise click.ClickException(
-                f"Two models are called {name!r}. Give one another name: other={model.source}"
-            )
-        wanted[name] = Wanted(
-            name=name, source_text=str(named.source), source=source, settings=model
-        )
+        for taken in (name, *model.adapters):
+            if taken in names:
+                raise click.ClickException(
+                    f"Two models are called {taken!r}. Give one another name: other={model.source}"
+                )
+            names.add(taken)
+        wanted[name] = Wanted(name=name, asked=named.source, source=source, settings=model)
     return list(wanted.values())
 
 
@@ -160,19 +178,24 @@ def greet(app: Any, first_secret: str | None) -> None:
 
 
 async def report_readiness(deployment: Any, started_s: float) -> None:
-    """One line a model, when it is ready or has failed for good."""
-    from penstock.domain.replica import ReplicaState
+    """One line a model, when one of its replicas is ready or the last has failed for good."""
+    from penstock.domain.deployment import DeploymentStatus
 
-    replica = deployment.replicas[0]
-    while not replica.ready:
-        if replica.status.state is ReplicaState.FAILED:
-            click.echo(f"  {deployment.model.name} failed: {replica.status.reason}", err=True)
+    group = deployment.group
+    while (ready := next((r for r in group.replicas if r.ready), None)) is None:
+        if group.progress.status is DeploymentStatus.FAILED:
+            reason = group.progress.fail_reason
+            click.echo(f"  {deployment.model.name} failed: {reason}", err=True)
             return
-        await replica.changed()
-    can = replica.capabilities
+        if group.state == "idle":
+            click.echo(f"  {deployment.model.name} starts when it is asked for")
+            return
+        await group.changed()
+    can = ready.capabilities
     context = f", {can.context_length} tokens of context" if can and can.context_length else ""
+    copies = f"{len(group.replicas)} replicas, " if len(group.replicas) > 1 else ""
     took_s = time.perf_counter() - started_s
     click.echo(
-        f"  {deployment.model.name} is ready after {took_s:.1f} s "
-        f"({deployment.model.engine}{context}, {replica.engine.slots} at a time)"
+        f"  {deployment.model.name} is ready after {took_s:.1f} s ({copies}"
+        f"{deployment.model.engine}{context}, {ready.engine.slots} at a time)"
     )

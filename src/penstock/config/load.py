@@ -23,6 +23,8 @@ OTHER_VARIABLES = {
     "PENSTOCK_BASE_URL": "the server that the CLI talks to",
 }
 
+KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+_TEXT_INSTEAD = re.compile(rf"Expected `(?P<kind>{'|'.join(KINDS)})(?: \| null)?`, got `str`")
 _PATH = re.compile(r" - at `\$\.?(?P<path>.*)`$", re.DOTALL)
 
 
@@ -112,6 +114,15 @@ def _convert(values: dict[str, Any], origins: dict[str, str]) -> Settings:
         if found is None:
             raise BadSettings(f"{text}. `penstock config` shows all settings.") from None
         path = found["path"]
-        origin = origins.get(re.split(r"[.\[]", path)[0], "")
-        where = f" (from {origin})" if origin else ""
-        raise BadSettings(f"{path}{where}: {text[: found.start()]}.") from None
+        name = re.split(r"[.\[]", path)[0]
+        where = f" (from {origins[name]})" if origins.get(name) else ""
+        fault = _in_words(text[: found.start()], values.get(name))
+        raise BadSettings(f"{path}{where}: {fault}.") from None
+
+
+def _in_words(fault: str, value: object) -> str:
+    """msgspec's "Expected `int`, got `str`", where a person typed the text."""
+    kind = _TEXT_INSTEAD.match(fault)
+    if kind is None or not isinstance(value, str):
+        return fault
+    return f"{value!r} is not {KINDS[kind['kind']]}"

@@ -26,6 +26,10 @@ from penstock.domain.source import HubReference
 COMMIT = re.compile(r"[0-9a-f]{40}")
 DEFAULT_REVISION = "main"
 ONNX_MODEL = "onnx/model.onnx"
+#: A graph of another precision, as transformers.js and sentence-transformers name them.
+GRAPH = re.compile(r"onnx/model_(?P<precision>[A-Za-z0-9_]+)\.onnx")
+PIPELINE = "model_index.json"
+TRANSFORMER = re.compile(r"[^/]+\.safetensors")
 
 #: How the names begin that something has for the moment in which it is made.
 _PENDING = ".penstock-new-"
@@ -86,6 +90,13 @@ class RepositoryCache(msgspec.Struct, frozen=True):
             return (self.snapshot(commit) / file.name).stat().st_size == file.size_bytes
         except OSError:
             return False
+
+    def arrived_bytes(self, file: RepoFile) -> int:
+        """How much of `file` is here, whole or in part."""
+        for path in (self.blob(file.digest), self.part(file.digest)):
+            if path.exists():
+                return min(path.stat().st_size, file.size_bytes)
+        return 0
 
     def link(self, commit: str, name: str, digest: str) -> None:
         """Make the blob appear in the snapshot under its name."""
@@ -170,7 +181,17 @@ def _models_of(cache: RepositoryCache, snapshot: Path, revision: str | None) -> 
         )
         for label, parts in quantisations(files).items()
     ]
-    if any(file.name == ONNX_MODEL for file in files):
+    models += [
+        CachedModel(
+            HubReference(cache.repository, revision, found["precision"].upper()),
+            snapshot / file.name,
+            file.size_bytes,
+        )
+        for file in files
+        if (found := GRAPH.fullmatch(file.name))
+    ]
+    whole = {ONNX_MODEL, PIPELINE}
+    if any(file.name in whole or TRANSFORMER.fullmatch(file.name) for file in files):
         size_bytes = sum(file.size_bytes for file in files if not file.name.endswith(".gguf"))
         models.append(CachedModel(HubReference(cache.repository, revision), snapshot, size_bytes))
     return models

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import penstock_tiny_models
 
-from penstock.control.weights import Progress, fetch
+from penstock.control.download import Progress
+from penstock.control.weights import EngineCheck, fetch
 from penstock.domain.source import (
     Bundled,
     DrawingDirectory,
@@ -12,6 +13,7 @@ from penstock.domain.source import (
     HubReference,
     ModelDirectory,
     Source,
+    directory_of,
 )
 from penstock.engines.registry import LocalSource
 
@@ -25,10 +27,25 @@ def bundled_source(name: str) -> LocalSource:
     return GgufFile(ggufs[0]) if ggufs else ModelDirectory(directory)
 
 
+def fetched_source(path: Path) -> LocalSource:
+    """What `weights.fetch` gave: a GGUF file, a directory, or a graph in one."""
+    if path.suffix == ".onnx":
+        return directory_of(path)
+    return GgufFile(path) if path.suffix == ".gguf" else ModelDirectory(path)
+
+
 def bring_here(
-    source: Source, *, cache_dir: Path, free_memory_bytes: int, progress: Progress
+    source: Source,
+    *,
+    cache_dir: Path,
+    free_memory_bytes: int,
+    progress: Progress,
+    check_engine: EngineCheck = lambda _: None,
 ) -> LocalSource:
-    """Downloads what has to be. Blocks; call it in a thread. Raises FetchError."""
+    """Downloads what has to be, if there is an engine for it. Blocks; call it in a thread.
+
+    Raises FetchError.
+    """
     match source:
         case Bundled(name):
             return bundled_source(name)
@@ -38,7 +55,8 @@ def bring_here(
                 cache_dir=cache_dir,
                 free_memory_bytes=free_memory_bytes,
                 progress=progress,
+                check_engine=check_engine,
             )
-            return GgufFile(path) if path.suffix == ".gguf" else ModelDirectory(path)
+            return fetched_source(path)
         case _:
             return source

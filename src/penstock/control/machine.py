@@ -7,17 +7,33 @@ import psutil
 
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 CGROUP_USED = Path("/sys/fs/cgroup/memory.current")
+#: Of the free memory, what models may take; the rest is for everything else.
+USABLE_SHARE = 0.9
 
 
 def free_memory_bytes() -> int:
     """What is available, by the kernel's estimate and by the limit of our container."""
     available = int(psutil.virtual_memory().available)
+    limit = memory_limit_bytes()
     try:
-        limit = CGROUP_LIMIT.read_text().strip()
         used = int(CGROUP_USED.read_text())
     except (OSError, ValueError):
         return available
-    return min(available, int(limit) - used) if limit.isdigit() else available
+    return available if limit is None else min(available, limit - used)
+
+
+def memory_limit_bytes() -> int | None:
+    """That of our container; None: there is none."""
+    try:
+        limit = CGROUP_LIMIT.read_text().strip()
+    except OSError:
+        return None
+    return int(limit) if limit.isdigit() else None
+
+
+def memory_budget_bytes(limit_bytes: int | None) -> int:
+    """What all models together may take: what the operator says, or what is free less a reserve."""
+    return int(free_memory_bytes() * USABLE_SHARE) if limit_bytes is None else limit_bytes
 
 
 def engine_threads() -> int:

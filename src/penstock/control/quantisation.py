@@ -47,6 +47,11 @@ class RepoFile(msgspec.Struct, frozen=True):
     sha256: str | None = None
     git_sha: str | None = None
 
+    @property
+    def digest(self) -> str:
+        """What it is named by in a cache; "" where that is not known."""
+        return self.sha256 or self.git_sha or ""
+
 
 class Choice(msgspec.Struct, frozen=True):
     """`files` are all parts of one model, in order; `reason` is a sentence with the figures."""

@@ -3,19 +3,28 @@
 import asyncio
 import contextlib
 import logging
-from pathlib import Path
 
 import msgspec
 
+from penstock.domain.circuit import CLOSED
+from penstock.domain.errors import EngineFailed, PenstockError
 from penstock.domain.replica import ReplicaState, ReplicaStatus
-from penstock.engines.base import CannotStart
-from penstock.fleet.local import LocalFleet, LocalProcess
+from penstock.engines.base import CannotStart, Declined
+from penstock.engines.trial import trial
+from penstock.fleet.base import Fleet, Place, Process
 from penstock.fleet.replica import Replica
 from penstock.http.client import Broken, Client
 
 log = logging.getLogger(__name__)
 
 READY_POLL_S = 0.05
+LOAD_POLL_S = 2.0
+#: How long a probe of a replica that runs may take.
+PROBE_TIMEOUT_S = 10.0
+#: The same where it is to show that it answers calls, for which it may have a queue.
+TRIAL_TIMEOUT_S = 60.0
+#: How long a replica that has passed its trial is not tried again.
+TRUSTED_S = 1.0
 
 
 class RestartPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,43 +49,72 @@ def restart_wait_s(policy: RestartPolicy, failures: int) -> float:
 
 
 class Supervisor:
-    """The only writer of one replica's status."""
+    """The only writer of one replica's status. `failures` counts them in a row."""
 
     def __init__(
         self,
         replica: Replica,
         *,
         name: str,
-        fleet: LocalFleet,
-        run_dir: Path,
+        fleet: Fleet,
+        place: Place,
         policy: RestartPolicy,
+        process: Process | None = None,
     ) -> None:
+        """`process` runs already: it is kept, and another is started only when it ends."""
         self._replica = replica
         self._name = name
         self._fleet = fleet
-        self._run_dir = run_dir
+        self._place = place
+        self._run_dir = fleet.directory(place)
         self._policy = policy
         self._task: asyncio.Task[None] | None = None
-        self._process: LocalProcess | None = None
+        self._process = process
+        self._beside: list[asyncio.Task[None]] = []
         self._stopping = False
+        self.failures = 0
 
     def start(self) -> None:
         self._task = asyncio.create_task(self._run(), name=f"supervise {self._name}")
 
+    def drain(self) -> None:
+        """From now on it takes no calls, and is not started again should it end."""
+        self._stopping = True
+        self._let_be()
+        if self._process is None and self._task is not None:
+            self._task.cancel()
+        self._publish(ReplicaState.STOPPING)
+
+    def resume(self) -> None:
+        """Undo `drain`."""
+        self._stopping = False
+        replica = self._replica
+        if self._process is None or self._task is None or self._task.done():
+            self._publish(ReplicaState.STARTING)
+            self.start()
+        elif replica.client is not None and replica.capabilities is not None:
+            replica.publish_ready(replica.client, replica.capabilities, self._process.pid)
+            self._look_after()
+
     async def stop(self) -> None:
         """Ends the replica and everything it started; nothing is left running."""
-        self._stopping = True
-        self._publish(ReplicaState.STOPPING)
+        self.drain()
         if self._task is not None:
             self._task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
         await self._end_process()
+        if self._replica.client is not None:
+            await self._replica.client.aclose()
         self._publish(ReplicaState.STOPPED)
+
+    def memory_bytes(self) -> int:
+        """What its process takes now; 0 without one. Blocks."""
+        process = self._process
+        return process.memory_bytes() if process is not None else 0
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
-        failures = 0
         ever_ready = False
         while True:
             ready_at: float | None = None
@@ -85,7 +123,9 @@ class Supervisor:
                 ready_at = loop.time()
                 ever_ready = True
                 if self._process is None:
-                    return  # a server of someone else's: there is nothing to watch
+                    await self._guard()  # a server of someone else's: all there is to watch
+                    return
+                self._look_after()
                 reason = await self._watch(self._process)
             except (CannotStart, OSError) as error:
                 self._publish(ReplicaState.FAILED, reason=str(error))
@@ -97,13 +137,13 @@ class Supervisor:
             if self._stopping:
                 return
             if ready_at is not None and loop.time() - ready_at > self._policy.forgiven_after_s:
-                failures = 0
-            failures += 1
-            if failures >= self._policy.give_up_after and not ever_ready:
-                log.error("%s failed %d times, giving up: %s", self._name, failures, reason)
+                self.failures = 0
+            self.failures += 1
+            if self.failures >= self._policy.give_up_after and not ever_ready:
+                log.error("%s failed %d times, giving up: %s", self._name, self.failures, reason)
                 self._publish(ReplicaState.FAILED, reason=reason)
                 return
-            wait_s = restart_wait_s(self._policy, failures)
+            wait_s = restart_wait_s(self._policy, self.failures)
             log.warning("%s: %s Starting again in %.1f s.", self._name, reason, wait_s)
             self._publish(ReplicaState.RESTARTING, reason=reason, restarted=True)
             await asyncio.sleep(wait_s)
@@ -115,8 +155,12 @@ class Supervisor:
         client = engine.connect(launch)
         if launch is not None:
             if launch.memory_reason:
-                log.info("%s: %s", self._name, launch.memory_reason)
-            self._process = await self._fleet.start(launch)
+                log.info("%s, memory: %s", self._name, launch.memory_reason)
+            if self._process is None:
+                self._process = await self._fleet.start(launch, self._place)
+        else:
+            await self._greet(client)
+            return
         try:
             async with asyncio.timeout(self._policy.ready_timeout_s):
                 while not await self._answers(client):  # noqa: ASYNC110 (another process)
@@ -128,9 +172,69 @@ class Supervisor:
             ) from None
         except Broken as broken:
             raise _Failed(f"It broke off while starting: {broken}.{self._complaint()}") from None
+        except PenstockError as error:
+            raise _Failed(f"It answers with errors: {error.message}{self._complaint()}") from None
         if replica.client is not None:
             await replica.client.aclose()
         replica.publish_ready(client, capabilities, self._process.pid if self._process else None)
+
+    async def _greet(self, client: Client) -> None:
+        """Ask a server of someone else's what it is. One that does not answer is probed later."""
+        self._replica.client = client
+        await self._probe()
+
+    async def _guard(self) -> None:
+        """Probes the replica whenever its circuit is doubted or open, until it answers again."""
+        replica = self._replica
+        loop = asyncio.get_running_loop()
+        while True:
+            await replica.tripped()
+            if replica.circuit.open_until_s is None and await self._probe():
+                await asyncio.sleep(TRUSTED_S)
+                continue
+            log.warning("%s does not answer: %s.", self._name, replica.last_failure)
+            self._publish(ReplicaState.UNREACHABLE, reason=f"{replica.last_failure}.")
+            while (until_s := replica.circuit.open_until_s) is not None:
+                await asyncio.sleep(until_s - loop.time())
+                if await self._probe():
+                    log.info("%s answers again.", self._name)
+
+    async def _measure(self) -> None:
+        """Asks the engine how busy it is, again and again, if it tells."""
+        replica = self._replica
+        assert replica.client is not None
+        while True:
+            with contextlib.suppress(Broken, EngineFailed):
+                replica.load = await replica.engine.load(replica.client)
+                if replica.load is None:
+                    return
+            await asyncio.sleep(LOAD_POLL_S)
+
+    async def _probe(self) -> bool:
+        """Whether the replica answers; if so, it is ready. What it can do may have changed."""
+        replica = self._replica
+        assert replica.client is not None
+        doubtful = replica.circuit.doubtful
+        timeout_s = TRIAL_TIMEOUT_S if doubtful else PROBE_TIMEOUT_S
+        try:
+            async with asyncio.timeout(timeout_s):
+                if not await replica.engine.is_ready(replica.client):
+                    raise Broken("it is not ready", answered=True)
+                capabilities = await replica.engine.inspect(replica.client)
+                if doubtful:
+                    await trial(replica.engine, replica.client, capabilities.tasks)
+        except TimeoutError:
+            reason = f"it did not answer a probe within {timeout_s:g} s"
+        except (Broken, Declined, EngineFailed) as failure:
+            reason = str(failure).rstrip(".")
+        else:
+            pid = self._process.pid if self._process is not None else None
+            replica.publish_ready(replica.client, capabilities, pid)
+            return True
+        if doubtful and replica.circuit is CLOSED:
+            return True  # a client's call was answered in the meantime
+        replica.probe_failed(reason)
+        return False
 
     async def _answers(self, client: Client) -> bool:
         if self._process is not None and not self._process.running:
@@ -141,16 +245,28 @@ class Supervisor:
         except Broken:
             return False
 
-    async def _watch(self, process: LocalProcess) -> str:
+    async def _watch(self, process: Process) -> str:
         status = await process.wait()
         how = f"was killed by signal {-status}" if status < 0 else f"ended with status {status}"
         return f"The engine {how}.{self._complaint()}"
 
     def _complaint(self) -> str:
-        said = self._process.complaint() if self._process is not None else ""
-        return f" It said:\n{said}\n" if said else ""
+        if self._process is None or not (lines := self._process.said):
+            return ""
+        reason = self._replica.engine.explain(lines)
+        return f" It said:\n{reason}\n" if "\n" in reason else f" {reason}"
+
+    def _look_after(self) -> None:
+        self._beside = [asyncio.create_task(self._guard()), asyncio.create_task(self._measure())]
+
+    def _let_be(self) -> None:
+        for task in self._beside:
+            task.cancel()
+        self._beside = []
 
     async def _end_process(self) -> None:
+        self._let_be()
+        self._replica.load = None
         if self._process is not None:
             await self._process.stop(self._policy.stop_grace_s)
             self._process = None

@@ -5,16 +5,22 @@
     │   ├── UnsupportedParameter  400  a field that the model cannot honour
     │   ├── UnknownParameter      400  a field that nobody knows
     │   └── ContextLengthExceeded 400
+    ├── WrongState                400  what is asked of a thing that is not in a state for it
     ├── Unauthorized              401
     ├── ModelNotFound             404
+    ├── NotFound                  404  a thing of the platform that is no model
     ├── RouteNotFound             404
     ├── MethodNotAllowed          405
+    ├── Conflict                  409  there is such a thing already
+    ├── Gone                      410  there was such a thing
     ├── BodyTooLarge              413
     ├── UnsupportedEncoding       415
     ├── TooManyRequests           429
+    ├── EngineOverloaded          429  a request that is not to wait, and would
     ├── InternalError             500
     ├── EngineFailed              502  the engine died, stalled or answered garbage
     ├── ModelNotReady             503  starting, restarting, or given up
+    ├── DatabaseUnavailable       503  the state cannot be read or written just now
     └── TooManyConnections        503
 
 `status`, `type` and `code` are OpenAI's (github.com/openai/openai-openapi, `Error`); where OpenAI
@@ -66,6 +72,12 @@ class ContextLengthExceeded(InvalidRequest):
     code = "context_length_exceeded"
 
 
+class WrongState(PenstockError):
+    status = 400
+    type = "invalid_request_error"
+    code = "wrong_state"
+
+
 class Unauthorized(PenstockError):
     status = 401
     type = "invalid_request_error"
@@ -76,6 +88,12 @@ class ModelNotFound(PenstockError):
     status = 404
     type = "invalid_request_error"
     code = "model_not_found"
+
+
+class NotFound(PenstockError):
+    status = 404
+    type = "invalid_request_error"
+    code = "not_found"
 
 
 class RouteNotFound(PenstockError):
@@ -96,6 +114,18 @@ class MethodNotAllowed(PenstockError):
         self.allow = allow
 
 
+class Conflict(PenstockError):
+    status = 409
+    type = "invalid_request_error"
+    code = "conflict"
+
+
+class Gone(PenstockError):
+    status = 410
+    type = "invalid_request_error"
+    code = "gone"
+
+
 class BodyTooLarge(PenstockError):
     status = 413
     type = "invalid_request_error"
@@ -114,6 +144,17 @@ class TooManyRequests(PenstockError):
     code = "rate_limit_exceeded"
 
 
+class EngineOverloaded(PenstockError):
+    """What DeepInfra answers to a request of `fail_fast` that would have to wait, to the letter."""
+
+    status = 429
+    type = "invalid_request_error"
+    code = "engine_overloaded"
+
+    def __init__(self) -> None:
+        super().__init__("Model busy, retry later", retry_after_s=1)
+
+
 class InternalError(PenstockError):
     pass
 
@@ -126,6 +167,11 @@ class EngineFailed(PenstockError):
 class ModelNotReady(PenstockError):
     status = 503
     code = "model_not_ready"
+
+
+class DatabaseUnavailable(PenstockError):
+    status = 503
+    code = "database_unavailable"
 
 
 class TooManyConnections(PenstockError):

@@ -4,6 +4,7 @@ An engine call yields batches (lists) of them: all that one read of its socket h
 `Finished`, exactly once, unless the call ends in an exception.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -86,3 +87,10 @@ class Finished(msgspec.Struct, frozen=True, gc=False):
 
 
 Event = Started | Text | ScoredText | Prompt | Reasoning | ToolCall | Finished
+
+
+def end_of(events: Sequence[Event]) -> Finished:
+    """How a whole answer ended."""
+    last = events[-1]
+    assert isinstance(last, Finished)
+    return last

@@ -13,6 +13,17 @@ class TextPart(msgspec.Struct, frozen=True, tag="text", omit_defaults=False):
     text: str
 
 
+class ImageURL(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`detail` is how closely the picture is to be looked at."""
+
+    url: str
+    detail: Literal["auto", "low", "high"] | None = None
+
+
+class ImagePart(msgspec.Struct, frozen=True, tag="image_url", omit_defaults=False):
+    image_url: ImageURL
+
+
 class FunctionCall(msgspec.Struct, frozen=True):
     """`arguments` is a JSON text, as OpenAI has it."""
 
@@ -26,11 +37,14 @@ class MessageToolCall(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=F
     type: Literal["function"] = "function"
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One turn of a conversation, with the fields that a chat template may read."""
+class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One turn of a conversation, with the fields that a chat template may read.
+
+    Content is in parts only where there are pictures in it.
+    """
 
     role: Literal["system", "user", "assistant", "tool"]
-    content: str | None = None
+    content: str | tuple[TextPart | ImagePart, ...] | None = None
     name: str | None = None
     tool_calls: tuple[MessageToolCall, ...] | None = None
     tool_call_id: str | None = None
@@ -55,7 +69,7 @@ class Tool(msgspec.Struct, frozen=True, kw_only=True):
 ToolChoice = Literal["none", "auto", "required"] | tuple[str]
 
 
-class Chat(msgspec.Struct, frozen=True, kw_only=True):
+class Chat(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A prompt made of messages, for the model's chat template."""
 
     messages: tuple[Message, ...]
@@ -101,7 +115,7 @@ class Regex(msgspec.Struct, frozen=True):
 OutputFormat = JsonObject | JsonSchema | Regex
 
 
-class Sampling(msgspec.Struct, frozen=True, kw_only=True):
+class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """None means OpenAI's default: 1 for `temperature` and `top_p`, and the others off."""
 
     temperature: float | None = None
@@ -118,13 +132,15 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
 NEUTRAL = Sampling()
 
 
-class Generation(msgspec.Struct, frozen=True, kw_only=True):
+class Generation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One call of an engine.
 
     `max_tokens` None means until the model ends or its context is full. `logprobs` None means none;
     k means the chosen token's and k alternatives'. `echo` asks for a `Prompt` event first; with
     `logprobs`, it has the log-probabilities of the prompt's own tokens. `stream` tells that the
     client reads along; without it, an engine that notices a leaving client may answer in one piece.
+    `account_id` is whose prompt it is; an engine may keep accounts' cached prompts apart. `adapter`
+    names one of the engine's `adapters`, by which the model is to be changed.
     """
 
     prompt: Prompt
@@ -136,3 +152,5 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     output_format: OutputFormat | None = None
     user: str | None = None
     stream: bool = True
+    account_id: str | None = None
+    adapter: str | None = None

@@ -1,15 +1,64 @@
 """What an image engine is asked for: one picture."""
 
+from collections.abc import Callable
+
 import msgspec
 
 
-class ImageCall(msgspec.Struct, frozen=True, kw_only=True):
-    """Sides are in pixels. The same call gives the same picture, byte for byte."""
+class Drawing(msgspec.Struct, frozen=True, kw_only=True):
+    """What all calls have in common. Sides are in pixels.
 
-    prompt: str
+    The same call gives the same picture: byte for byte when engines draw one at a time, within one
+    level of each pixel where they draw several together. None leaves the choice to the model; what
+    a model cannot honour never reaches its engine. `adapter` names a LoRA of the engine's.
+    """
+
     width: int
     height: int
     seed: int
+    negative_prompt: str | None = None
+    num_inference_steps: int | None = None
+    guidance_scale: float | None = None
+    adapter: str | None = None
+
+
+class ImageCall(Drawing, frozen=True, kw_only=True, tag="generation", tag_field="task"):
+    """A picture of a prompt."""
+
+    prompt: str
+
+
+class ImageEdit(Drawing, frozen=True, kw_only=True, tag="edit", tag_field="task"):
+    """`image` anew where the alpha of `mask`, or without one its own, is not full. Both are files,
+    of `width` times `height` pixels."""
+
+    prompt: str
+    image: bytes
+    mask: bytes | None
+
+
+class ImageVariation(Drawing, frozen=True, kw_only=True, tag="variation", tag_field="task"):
+    """Another picture like `image`, which is a file."""
+
+    image: bytes
+
+
+AnyImageCall = ImageCall | ImageEdit | ImageVariation
+
+
+class Progress(msgspec.Struct, frozen=True, gc=False):
+    """So many steps of a picture have been made, of so many."""
+
+    step: int
+    steps: int
+
+
+#: Who hears how a picture gets on.
+Told = Callable[[Progress], None]
+
+
+def unheard(progress: Progress) -> None:
+    """For who does not care."""
 
 
 class ImageSizes(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,10 @@ SHOWN_CHARACTERS = 4
 MAX_KEY_CHARACTERS = 512
 
 
+#: The account of whoever runs the server. Its first key is made at the first start.
+OPERATOR = "default"
+
+
 class Account(msgspec.Struct, frozen=True):
     """Who pays."""
 
@@ -21,10 +25,14 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
-    """A stored key: `digest` is HMAC-SHA256(pepper, key), `hint` its last characters."""
+    """A stored key: `digest` is HMAC-SHA256(pepper, key), `hint` its last characters.
+
+    `account` is the name of who pays.
+    """
 
     id: str
     account_id: str
+    account: str
     name: str
     digest: bytes
     hint: str
@@ -32,14 +40,20 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Principal(msgspec.Struct, frozen=True):
-    """Who is calling."""
+    """Who is calling; `account` is the name of who pays."""
 
     account_id: str
     key_id: str
+    account: str
+
+    @property
+    def is_operator(self) -> bool:
+        """Whether it is who runs the server: what flags and files declare is theirs."""
+        return self.account == OPERATOR
 
 
-#: Who calls a server that was started with --no-auth.
-ANYONE = Principal(account_id="local", key_id="none")
+#: Who calls without a key where none is needed.
+NOBODY = Principal(account_id="", key_id="", account="")
 
 
 def new_secret() -> str:

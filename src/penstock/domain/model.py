@@ -7,7 +7,16 @@ import msgspec
 
 from penstock.domain.image import ImageSizes
 
-Task = Literal["chat", "completions", "embeddings", "images"]
+Task = Literal[
+    "chat",
+    "completions",
+    "embeddings",
+    "images",
+    "image_edits",
+    "image_variations",
+    "rerank",
+    "zero_shot_image_classification",
+]
 
 
 class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,6 +24,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 
     `attributes` are request fields by their OpenAI names. `context_length` None means unknown
     (a remote server that does not say). `dimensions` are the lengths an embedding may be cut to.
+    `sees` tells whether messages may hold pictures. `input_format` is a sample conversation as the
+    model reads it, for those who write raw prompts.
     """
 
     tasks: frozenset[Task]
@@ -25,6 +36,8 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     dimensions: tuple[int, ...] | Literal["any"] = ()
     vocabulary_size: int | None = None
     image_sizes: ImageSizes | None = None
+    sees: bool = False
+    input_format: str | None = None
 
     def missing(self, attributes: Iterable[str]) -> str | None:
         """The first of `attributes` that is not honoured."""
@@ -34,13 +47,15 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """A name users call, and where the thing behind it comes from (for people).
 
-    `fingerprint` is what answers carry as `system_fingerprint`: it changes with the settings that
-    change answers.
+    `engine`, `source` and `fingerprint` are known with its version. `fingerprint` is what answers
+    carry as `system_fingerprint`: it changes with the settings that change answers. `parent` is the
+    name of the model that an adapter changes.
     """
 
     name: str
-    engine: str
-    source: str
     created: int
+    engine: str | None = None
+    source: str | None = None
     owned_by: str = "penstock"
     fingerprint: str | None = None
+    parent: str | None = None

@@ -1,18 +1,23 @@
 """One running copy of a model."""
 
+from datetime import datetime
 from enum import StrEnum
 
 import msgspec
 
 
 class ReplicaState(StrEnum):
-    """starting -> ready -> stopping -> stopped; a replica that ends unasked is failed."""
+    """starting -> ready -> stopping -> stopped; a replica that ends unasked is failed.
 
-    STARTING = "starting"
+    One that runs and does not answer is unreachable until it does.
+    """
+
     READY = "ready"
+    STARTING = "starting"
+    UNREACHABLE = "unreachable"
     RESTARTING = "restarting"
-    FAILED = "failed"
     STOPPING = "stopping"
+    FAILED = "failed"
     STOPPED = "stopped"
 
 
@@ -20,6 +25,20 @@ class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of a replica; `reason` tells in a sentence why it is not ready."""
 
     state: ReplicaState
+    reason: str | None = None
+    restarts: int = 0
+    pid: int | None = None
+
+
+class ReplicaRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written down of a replica, so that it can be found again after a restart."""
+
+    id: str
+    deployment_id: str
+    generation: int
+    started_at: datetime
+    state: ReplicaState
+    version_id: str | None = None
     reason: str | None = None
     restarts: int = 0
     pid: int | None = None

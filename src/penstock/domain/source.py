@@ -3,6 +3,7 @@
     [NAME=]penstock/tiny-chat                      bundled with Penstock
     [NAME=]./model.gguf                            a file of llama.cpp's format
     [NAME=]./directory                             an embedding model on disk
+    [NAME=]./directory/onnx/model_int8.onnx        the same by another of its graphs
     [NAME=]org/repo[@REVISION][:QUANT]             a repository of the model hub
     NAME=https://host[:port]/v1[#MODEL]            a remote server that speaks OpenAI
     [NAME=]fake:[?flag=value&…]                    the engine for tests and demos
@@ -41,6 +42,8 @@ _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*(?:/[A-Za-z0-9_][A-Za-z0-9_.
 _QUANTISATION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _HUB_HOSTS = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(?P<reference>.+)")
 _SPLIT = re.compile(r"(?P<stem>.+)-(?P<part>[0-9]{5})-of-(?P<count>[0-9]{5})\.gguf")
+#: What the name of a graph begins with, before its precision.
+PLAIN_GRAPH = re.compile(r"^(onnx/)?(model_?)?")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -72,12 +75,17 @@ class GgufFile(msgspec.Struct, frozen=True):
 
 
 class ModelDirectory(msgspec.Struct, frozen=True):
-    """A directory that holds an embedding model (`tokenizer.json`, `onnx/model.onnx`)."""
+    """A directory that holds an embedding model (`tokenizer.json`, `onnx/model.onnx`).
+
+    `graph` names another graph of it, such as `onnx/model_int8.onnx`: its vectors differ, so that
+    it is only taken when it is asked for, and is a version of its own.
+    """
 
     path: Path
+    graph: str | None = None
 
     def __str__(self) -> str:
-        return _spell_path(self.path)
+        return _spell_path(self.path / self.graph if self.graph is not None else self.path)
 
 
 class DrawingDirectory(msgspec.Struct, frozen=True):
@@ -169,8 +177,9 @@ def own_name(source: Source) -> str:
         case GgufFile(path):
             split = _SPLIT.fullmatch(path.name)
             return _as_name(split["stem"] if split else path.name[: -len(".gguf")])
-        case ModelDirectory(path):
-            return _as_name(path.name)
+        case ModelDirectory(path, graph):
+            precision = PLAIN_GRAPH.sub("", graph or "").removesuffix(".onnx")
+            return _as_name(f"{path.name}-{precision}" if precision else path.name)
         case HubReference(repository):
             return repository
         case RemoteServer():
@@ -197,6 +206,23 @@ def gguf_parts(file_name: str) -> tuple[str, ...]:
     return tuple(f"{split['stem']}-{part:05}-of-{count:05}.gguf" for part in range(1, count + 1))
 
 
+def directory_of(graph: Path) -> ModelDirectory:
+    """The model whose graph is that file, in its directory or in `onnx/` below it."""
+    below = graph.parent.name == "onnx"
+    directory = graph.parent.parent if below else graph.parent
+    name = f"onnx/{graph.name}" if below else graph.name
+    return ModelDirectory(directory, None if graph.name == "model.onnx" else name)
+
+
+def check_name(name: str) -> None:
+    """Raises BadSource for what cannot be the name of a model."""
+    if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        raise BadSource(
+            f"{name[:LONGEST_NAME]!r} cannot be the name of a model. A name has letters, digits, "
+            f"'.', '_', '-', with '/' between them, and at most {LONGEST_NAME} characters."
+        )
+
+
 # -- the parts of the grammar ------------------------------------------------------------------
 
 
@@ -206,11 +232,7 @@ def _split_name(text: str) -> tuple[str | None, str]:
     if named is None or text.startswith(BEGINNINGS_OF_PATHS):
         return None, text
     name, rest = named["name"].strip(), named["rest"].strip()
-    if not _NAME.fullmatch(name) or len(name) > LONGEST_NAME:
-        raise BadSource(
-            f"{name!r} cannot be the name of a model. A name has letters, digits, '.', '_', '-', "
-            f"with '/' between them, and at most {LONGEST_NAME} characters: my-model={rest or '…'}"
-        )
+    check_name(name)
     if name in BUNDLED_NAMES and rest != name:
         raise BadSource(
             f"{name} is the name of a model that comes with Penstock. Choose another name for "
@@ -236,7 +258,11 @@ def _is_fake(rest: str) -> bool:
 
 
 def _is_path(rest: str) -> bool:
-    return rest.startswith(("/", "./", "../", "~")) or rest in (".", "..") or rest.endswith(".gguf")
+    return (
+        rest.startswith(("/", "./", "../", "~"))
+        or rest in (".", "..")
+        or rest.endswith((".gguf", ".onnx"))
+    )
 
 
 def _refuse_nothing(rest: str) -> Source:
@@ -300,6 +326,8 @@ def _parse_path(rest: str) -> Source:
         path = Path(rest).expanduser()
     except RuntimeError:
         raise BadSource(f"{rest!r} begins with a home directory that is not known.") from None
+    if rest.endswith(".onnx"):
+        return directory_of(path)
     if not rest.endswith(".gguf"):
         return ModelDirectory(path)
     return GgufFile(path.with_name(gguf_parts(path.name)[0]))

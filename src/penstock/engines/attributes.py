@@ -8,8 +8,16 @@ GENERATION = frozenset(
         "logprobs", "top_logprobs", "response_format", "stream", "stream_options", "user", "echo",
     }
 )  # fmt: skip
-CHAT = frozenset(
-    {"tools", "tool_choice", "parallel_tool_calls", "reasoning_effort", "chat_template_kwargs"}
-)
+TOOLS = frozenset({"tools", "tool_choice", "parallel_tool_calls"})
+CHAT = TOOLS | {"modalities", "reasoning_effort", "chat_template_kwargs"}
 EMBEDDING = frozenset({"encoding_format", "user"})
-IMAGE = frozenset({"n", "size", "seed", "response_format", "output_format", "background", "user"})
+RERANK = frozenset({"top_n", "return_documents", "user"})
+IMAGE = frozenset(
+    {
+        "n", "size", "seed", "response_format", "output_format", "background", "user",
+        "stream", "partial_images",
+    }
+)  # fmt: skip
+#: What only pictures that are made in steps can honour.
+DIFFUSION = frozenset({"negative_prompt", "num_inference_steps", "guidance_scale"})
+CLASSIFICATION = frozenset({"image", "candidate_labels"})

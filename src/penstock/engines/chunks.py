@@ -4,6 +4,7 @@ Written for what engines really send: missing keys, nulls, `data: null`, errors 
 usage object on any chunk or none. What is not JSON or not an object ends the call.
 """
 
+from collections.abc import Iterable, Iterator
 from typing import Any, cast, get_args
 
 import msgspec
@@ -40,7 +41,7 @@ class _ToolCall(msgspec.Struct):
     function: _Function | None = None
 
 
-class _Delta(msgspec.Struct):
+class _Delta(msgspec.Struct, gc=False):
     """What a chunk adds, or the whole message of an answer that was not streamed."""
 
     content: str | None = None
@@ -69,7 +70,7 @@ class _Logprobs(msgspec.Struct):
     top_logprobs: list[dict[str, float] | None] | None = None
 
 
-class _Choice(msgspec.Struct):
+class _Choice(msgspec.Struct, gc=False):
     index: int = 0
     delta: _Delta | None = None
     message: _Delta | None = None
@@ -78,15 +79,15 @@ class _Choice(msgspec.Struct):
     logprobs: _Logprobs | None = None
 
 
-class _CachedTokens(msgspec.Struct):
+class _CachedTokens(msgspec.Struct, gc=False):
     cached_tokens: int | None = None
 
 
-class _ReasoningTokens(msgspec.Struct):
+class _ReasoningTokens(msgspec.Struct, gc=False):
     reasoning_tokens: int | None = None
 
 
-class _Usage(msgspec.Struct):
+class _Usage(msgspec.Struct, gc=False):
     prompt_tokens: int = 0
     completion_tokens: int | None = 0
     prompt_tokens_details: _CachedTokens | None = None
@@ -100,7 +101,7 @@ class _PromptProgress(msgspec.Struct):
     cache: int = 0
 
 
-class _Chunk(msgspec.Struct):
+class _Chunk(msgspec.Struct, gc=False):
     choices: list[_Choice] | None = None
     usage: _Usage | None = None
     error: Any = None
@@ -117,13 +118,14 @@ class ChunkReader:
     what came before it in the same read is not lost.
     """
 
-    __slots__ = ("_completion_tokens", "_reason", "_started", "_usage", "failure")
+    __slots__ = ("_completion_tokens", "_reason", "_started", "_unsaid", "_usage", "failure")
 
     def __init__(self) -> None:
         self._reason: FinishReason | None = None
         self._usage: _Usage | None = None
         self._started: Started | None = None
         self._completion_tokens = 0
+        self._unsaid: tuple[TokenLogprob, ...] = ()
         self.failure: EngineFailed | None = None
 
     def read(self, payloads: list[bytes]) -> list[Event]:
@@ -141,17 +143,24 @@ class ChunkReader:
                 told = _error_text(chunk.error)
                 self.failure = EngineFailed(f"The engine reported an error: {told}")
                 break
-            if chunk.usage is not None:
-                self._usage = chunk.usage
+            tokens = 1
+            if (usage := chunk.usage) is not None:
+                self._usage = usage
+                made = usage.completion_tokens or 0
+                tokens = made - self._completion_tokens if made > self._completion_tokens else 0
             if chunk.prompt_progress is not None and self._started is None:
                 progress = chunk.prompt_progress
                 self._started = Started(progress.total, progress.cache)
                 events.append(self._started)
             for choice in chunk.choices or ():
-                self._read_choice(choice, events)
+                if usage is not None and self._started is None and choice.finish_reason is None:
+                    self._started = Started(usage.prompt_tokens)
+                    events.append(self._started)
+                self._read_choice(choice, tokens, events)
         return events
 
-    def _read_choice(self, choice: _Choice, events: list[Event]) -> None:
+    def _read_choice(self, choice: _Choice, tokens: int, events: list[Event]) -> None:
+        """`tokens` is what the chunk is made of, as far as the engine has told; else 1."""
         if choice.finish_reason is not None:
             self._reason = FINISH_REASONS.get(choice.finish_reason, "stop")
         delta = choice.delta or choice.message
@@ -160,17 +169,40 @@ class ChunkReader:
         else:
             text = delta.content
             if reasoning := delta.reasoning_content or delta.reasoning:
-                self._completion_tokens += 1
-                events.append(Reasoning(str(reasoning)))
+                self._completion_tokens += tokens
+                events.append(Reasoning(str(reasoning), tokens))
+                tokens = 0
             if delta.tool_calls:
-                self._completion_tokens += 1
-                events.extend(_tool_call(at, call) for at, call in enumerate(delta.tool_calls))
+                events += _tool_calls(delta.tool_calls, tokens)
+                self._completion_tokens += tokens
+                tokens = 0
         if choice.logprobs is not None and (scores := _scores(choice.logprobs)):
-            self._completion_tokens += len(scores)
-            events.append(ScoredText(text or "", scores))
+            if choice.finish_reason == "stop":
+                scores = _without_end(text or "", scores)
+            if delta is not None:
+                scores = self._scores_of(text or "", scores)
+            if text or scores:
+                self._completion_tokens += len(scores)
+                events.append(ScoredText(text or "", scores))
         elif text:
-            self._completion_tokens += 1
-            events.append(Text(text))
+            self._completion_tokens += tokens
+            events.append(Text(text, tokens))
+
+    def _scores_of(self, text: str, scores: tuple[TokenLogprob, ...]) -> tuple[TokenLogprob, ...]:
+        """The scores of what is content: those of calls, thoughts and dropped white space are not.
+
+        Text may come later than its tokens, when it might have begun something else.
+        """
+        self._unsaid += scores
+        if not text:
+            return ()
+        unsaid, self._unsaid = self._unsaid, ()
+        missing = len(text.encode())
+        at = len(unsaid)
+        while at and missing > 0:
+            at -= 1
+            missing -= len(unsaid[at].data)
+        return unsaid[at:]
 
     def finished(self) -> Finished:
         """How it ended, counted by the engine, or by us where the engine did not say.
@@ -209,11 +241,17 @@ class ChunkReader:
         return Finished("stop", self._own_count(tokens_after))
 
 
-def _tool_call(at: int, call: _ToolCall) -> ToolCall:
-    function = call.function or _Function()
-    return ToolCall(
-        at if call.index is None else call.index, function.arguments or "", function.name
-    )
+def _tool_calls(calls: list[_ToolCall], tokens: int) -> Iterator[ToolCall]:
+    """The first of them has all the tokens."""
+    for at, call in enumerate(calls):
+        function = call.function or _Function()
+        index = at if call.index is None else call.index
+        yield ToolCall(index, function.arguments or "", function.name, tokens if at == 0 else 0)
+
+
+def _without_end(text: str, scores: tuple[TokenLogprob, ...]) -> tuple[TokenLogprob, ...]:
+    """Without the token that ended the answer, which is none of its text."""
+    return scores if text.encode().endswith(scores[-1].data) else scores[:-1]
 
 
 def _scores(logprobs: _Logprobs) -> tuple[TokenLogprob, ...]:
@@ -225,7 +263,7 @@ def _scores(logprobs: _Logprobs) -> tuple[TokenLogprob, ...]:
             token,
             logprob,
             token.encode(),
-            tuple(
+            _best_first(
                 Alternative(other, value, other.encode())
                 for other, value in ((tops[i] if i < len(tops) else None) or {}).items()
             ),
@@ -241,11 +279,16 @@ def _score(entry: _Logprob) -> TokenLogprob:
         entry.token,
         entry.logprob,
         _bytes(entry.token, entry.bytes),
-        tuple(
+        _best_first(
             Alternative(top.token, top.logprob, _bytes(top.token, top.bytes))
             for top in entry.top_logprobs or ()
         ),
     )
+
+
+def _best_first(alternatives: Iterable[Alternative]) -> tuple[Alternative, ...]:
+    """Some engines put the chosen token before better ones."""
+    return tuple(sorted(alternatives, key=lambda alternative: -alternative.logprob))
 
 
 def _bytes(token: str, given: list[int] | None) -> bytes:

@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import ClassVar
 
 from penstock.domain.model import Capabilities
-from penstock.engines.base import Launch, local_client
-from penstock.engines.openai import OpenAIServer
-from penstock.http.client import Client
+from penstock.engines.base import CannotStart, Launch, local_client
+from penstock.engines.openai.dialects import DIALECTS
+from penstock.engines.openai.engine import ATTRIBUTES, OpenAIServer
+from penstock.http.client import DEFAULT_TIMEOUTS, Client, Timeouts
 
 EMBEDDING_LENGTH = 8
+#: Its process takes 20 MB without ballast.
+WORKER_BYTES = 32 * 1024**2
+MIB = 1024**2
 
 
 class Fake(OpenAIServer):
@@ -27,11 +31,9 @@ class Fake(OpenAIServer):
         *,
         model: str,
         slots: int = 256,
-        stall_timeout_s: float = 120.0,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
     ) -> None:
-        super().__init__(
-            "http://fake/v1", model=model, slots=slots, stall_timeout_s=stall_timeout_s
-        )
+        super().__init__("http://fake/v1", model=model, slots=slots, timeouts=timeouts)
         self._flags = dict(flags)
 
     def launch(self, run_dir: Path) -> Launch | None:
@@ -42,17 +44,23 @@ class Fake(OpenAIServer):
             argv.append(f"--{name.replace('_', '-')}")
             if value != "true":
                 argv.append(value)
-        return Launch(argv=tuple(argv), socket_path=socket_path)
+        ballast_mib = self._flags.get("ballast_mib", "0")
+        if not ballast_mib.isdecimal():
+            raise CannotStart(f"ballast_mib is {ballast_mib!r}, and should be a whole number.")
+        memory_bytes = WORKER_BYTES + int(ballast_mib) * MIB
+        return Launch(argv=tuple(argv), socket_path=socket_path, memory_bytes=memory_bytes)
 
     def connect(self, launch: Launch | None) -> Client:
-        return local_client(launch, base_path="/v1", stall_timeout_s=self.stall_timeout_s)
+        return local_client(launch, timeouts=self.timeouts)
 
     async def is_ready(self, client: Client) -> bool:
-        async with client.get("/models") as exchange:
+        async with client.get("/v1/models") as exchange:
             return exchange.status == 200
 
     async def inspect(self, client: Client) -> Capabilities:
-        can = await super().inspect(client)
         return Capabilities(
-            tasks=can.tasks, attributes=can.attributes, embedding_length=EMBEDDING_LENGTH
+            tasks=DIALECTS["generic"].tasks,
+            attributes=ATTRIBUTES,
+            embedding_length=EMBEDDING_LENGTH,
+            dimensions=tuple(range(1, EMBEDDING_LENGTH + 1)),
         )

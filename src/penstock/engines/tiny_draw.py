@@ -7,12 +7,12 @@ from typing import ClassVar
 import msgspec
 
 from penstock.domain.errors import EngineFailed, InvalidRequest
-from penstock.domain.image import ImageCall, ImageSizes
+from penstock.domain.image import AnyImageCall, ImageSizes, Told, unheard
 from penstock.domain.model import Capabilities
 from penstock.engines import attributes
 from penstock.engines.base import CannotStart, Engine, Launch, local_client
 from penstock.engines.chunks import error_message
-from penstock.http.client import Client
+from penstock.http.client import DEFAULT_TIMEOUTS, Client, Timeouts
 
 SIZES = ImageSizes(smallest=64, largest=2048)
 WORKER_BYTES = 150 * 1024 * 1024
@@ -24,12 +24,14 @@ class TinyDraw(Engine):
 
     name: ClassVar[str] = "tiny_draw"
 
-    def __init__(self, directory: Path, *, slots: int = 1, stall_timeout_s: float = 120.0) -> None:
+    def __init__(
+        self, directory: Path, *, slots: int = 1, timeouts: Timeouts = DEFAULT_TIMEOUTS
+    ) -> None:
         if not directory.is_dir():
             raise CannotStart(f"{directory} is not there: reinstall penstock-tiny-models.")
         self.directory = directory
         self.slots = slots
-        self.stall_timeout_s = stall_timeout_s
+        self.timeouts = timeouts
 
     def launch(self, run_dir: Path) -> Launch | None:
         socket_path = run_dir / "draw.sock"
@@ -45,7 +47,7 @@ class TinyDraw(Engine):
         )  # fmt: skip
 
     def connect(self, launch: Launch | None) -> Client:
-        return local_client(launch, stall_timeout_s=self.stall_timeout_s)
+        return local_client(launch, timeouts=self.timeouts)
 
     async def is_ready(self, client: Client) -> bool:
         async with client.get("/health") as exchange:
@@ -53,14 +55,17 @@ class TinyDraw(Engine):
 
     async def inspect(self, client: Client) -> Capabilities:
         return Capabilities(
-            tasks=frozenset({"images"}), attributes=attributes.IMAGE, image_sizes=SIZES
+            tasks=frozenset({"images", "image_edits", "image_variations"}),
+            attributes=attributes.IMAGE,
+            image_sizes=SIZES,
         )
 
-    async def draw(self, client: Client, call: ImageCall) -> bytes:
+    async def draw(self, client: Client, call: AnyImageCall, told: Told = unheard) -> bytes:
         async with client.post("/draw", msgspec.json.encode(call)) as exchange:
             body = await exchange.read(MAX_PICTURE_BYTES)
             if exchange.status == 400:
-                raise InvalidRequest(error_message(body)[0], param="prompt")
+                message, error = error_message(body)
+                raise InvalidRequest(message, param=error.get("param") or "prompt")
             if exchange.status != 200:
                 raise EngineFailed(f"The engine could not draw: {error_message(body)[0]}")
             return body

@@ -3,13 +3,25 @@
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
+import tempfile
 from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+import psutil
 
 from penstock.engines.base import Launch
+from penstock.fleet.base import Leftover, Place
 
+RUN_PREFIX = "penstock-run-"
+#: In a replica's directory: what runs there, for a server that comes after a killed one.
+RECORD = "process.json"
 KEPT_LINES = 200
-SHOWN_LINES = 6
 MAX_LINE_BYTES = 64 * 1024
 
 
@@ -38,12 +50,13 @@ class LocalProcess:
                 await asyncio.shield(self._listening)
         return status
 
-    def complaint(self) -> str:
-        """What it last said on standard error: the best reason there is when it fails."""
-        return "\n".join(list(self._lines)[-SHOWN_LINES:])
+    @property
+    def said(self) -> list[str]:
+        """Its last lines on standard error: the best reason there is when it fails."""
+        return list(self._lines)
 
     async def stop(self, grace_s: float) -> None:
-        """SIGTERM, and SIGKILL when that has not helped after `grace_s`."""
+        """SIGTERM, and SIGKILL when that has not helped after `grace_s`; and to what it left."""
         if self.running:
             self._signal(signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
@@ -52,9 +65,21 @@ class LocalProcess:
         if self.running:
             self._signal(signal.SIGKILL)
             await self._process.wait()
+        self._signal(signal.SIGKILL)  # its own children: they may hold a GPU
         self._listening.cancel()
         if self._process.stdin is not None:
             self._process.stdin.close()
+
+    def memory_bytes(self) -> int:
+        """Proportional set size where the system tells it, with all children. Blocks."""
+        total_bytes = 0
+        with contextlib.suppress(psutil.Error):
+            process = psutil.Process(self.pid)
+            for each in [process, *process.children(recursive=True)]:
+                with contextlib.suppress(psutil.Error):
+                    full = each.memory_full_info()
+                    total_bytes += int(getattr(full, "pss", full.rss))
+        return total_bytes
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -72,13 +97,50 @@ class LocalProcess:
             self._lines.append(rest.decode("utf-8", "replace").strip())
 
 
+class _Record(msgspec.Struct, frozen=True):
+    """`started_at_s` is the system's own figure: with it a pid names one process for ever."""
+
+    place: Place
+    pid: int
+    started_at_s: float
+
+
 class LocalFleet:
     """Starts replicas as children of this process, each in a process group of its own.
 
-    A child's standard input is a pipe that only we hold open: when we end, however, it ends.
+    A child's standard input is a pipe that only we hold open: when we end, however, it ends. So
+    nothing is ever adopted here; what a child has started and left behind is found and ended.
+
+    As a context it has a private directory for sockets, with a short path.
     """
 
-    async def start(self, launch: Launch) -> LocalProcess:
+    def __init__(self) -> None:
+        self._base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
+        self._directory: Path | None = None
+        self._count = 0
+
+    def __enter__(self) -> Self:
+        name = f"{RUN_PREFIX}{os.getpid()}-"
+        self._directory = Path(tempfile.mkdtemp(prefix=name, dir=self._base))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._directory is not None
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+    def directory(self, place: Place) -> Path:
+        assert self._directory is not None
+        self._count += 1
+        path = self._directory / str(self._count)
+        path.mkdir(mode=0o700)
+        return path
+
+    async def start(self, launch: Launch, place: Place) -> LocalProcess:
         """Raises OSError when the program cannot be run."""
         process = await asyncio.create_subprocess_exec(
             *launch.argv,
@@ -88,4 +150,56 @@ class LocalFleet:
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
+        _write_record(launch.socket_path.parent / RECORD, place, process.pid)
         return LocalProcess(process)
+
+    async def leftovers(self) -> Sequence[Leftover]:
+        """What runs in directories of servers that are dead; the other such directories go."""
+        return await asyncio.to_thread(self._leftovers)
+
+    def _leftovers(self) -> list[Leftover]:
+        found = []
+        for directory in self._directories_of_the_dead():
+            records = [
+                record
+                for file in directory.glob(f"*/{RECORD}")
+                if (record := _read_record(file)) is not None and _runs(record)
+            ]
+            if not records:
+                shutil.rmtree(directory, ignore_errors=True)
+            found += [Leftover(place=r.place, pid=r.pid, adoptable=False) for r in records]
+        return found
+
+    def _directories_of_the_dead(self) -> Iterator[Path]:
+        for stale in self._base.glob(f"{RUN_PREFIX}*"):
+            pid = stale.name.removeprefix(RUN_PREFIX).partition("-")[0]
+            with contextlib.suppress(OSError, ValueError):
+                if stale.stat().st_uid == os.getuid() and not psutil.pid_exists(int(pid)):
+                    yield stale
+
+    async def adopt(self, leftover: Leftover) -> LocalProcess:
+        raise ProcessLookupError(f"Process {leftover.pid} is not a child of this server.")
+
+    async def end(self, leftover: Leftover) -> None:
+        with contextlib.suppress(OSError):
+            os.killpg(leftover.pid, signal.SIGKILL)
+
+
+def _write_record(file: Path, place: Place, pid: int) -> None:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        record = _Record(place, pid, psutil.Process(pid).create_time())
+        file.write_bytes(msgspec.json.encode(record))
+
+
+def _read_record(file: Path) -> _Record | None:
+    with contextlib.suppress(OSError, msgspec.MsgspecError):
+        return msgspec.json.decode(file.read_bytes(), type=_Record)
+    return None
+
+
+def _runs(record: _Record) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(record.pid)
+        same = bool(process.create_time() == record.started_at_s)
+        return same and process.status() != psutil.STATUS_ZOMBIE
+    return False

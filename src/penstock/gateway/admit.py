@@ -4,38 +4,42 @@ import asyncio
 from types import TracebackType
 from typing import Self
 
+import msgspec
+
 from penstock.domain.errors import TooManyRequests
 from penstock.gateway.lane import Full, Lane
 
 RETRY_AFTER_S = 1
 
 
-class Lease:
-    """Places, or turns for them, that are given back when the context is left, however it is."""
+def admit(lane: Lane, calls: int, model: str) -> "Lease":
+    """Places for `calls` engine calls. Raises TooManyRequests at once when the lane is full."""
+    try:
+        turns = lane.enter(calls)
+    except Full:
+        raise TooManyRequests(
+            f"{model!r} is busy: {lane.running} calls run and {lane.waiting} wait, which is "
+            "the most this server allows. Try again in a moment.",
+            retry_after_s=RETRY_AFTER_S,
+        ) from None
+    return Lease(lane, calls, model, turns)
 
-    __slots__ = ("_calls", "_lane", "_left", "_model", "_turns")
 
-    def __init__(
-        self,
-        lane: Lane,
-        calls: int,
-        turns: list[asyncio.Future[None] | None] | None,
-        model: str,
-    ) -> None:
-        self._lane = lane
-        self._calls = calls
-        self._turns = turns
-        self._model = model
-        self._left: set[int] | None = None
+class Lease(msgspec.Struct, gc=False):
+    """Places, or turns for them, that are given back when the context is left, however it is.
 
-    @property
-    def waits(self) -> bool:
-        """Whether any call has to wait for its turn."""
-        return self._turns is not None
+    `turns` are those of the `calls`, if any of them has to wait; `given_back` has a bit for each.
+    """
+
+    lane: Lane
+    calls: int
+    model: str
+    turns: list[asyncio.Future[None] | None] | None
+    given_back: int = 0
 
     async def turn(self, call: int, timeout_s: float) -> None:
         """Returns when call number `call` may run. Raises TooManyRequests when that takes long."""
-        turn = self._turns[call] if self._turns is not None else None
+        turn = self.turns[call] if self.turns is not None else None
         if turn is None:
             return
         try:
@@ -43,18 +47,17 @@ class Lease:
                 await asyncio.shield(turn)
         except TimeoutError:
             raise TooManyRequests(
-                f"{self._model!r} is busy: no place came free within {timeout_s:g} s. "
+                f"{self.model!r} is busy: no place came free within {timeout_s:g} s. "
                 "Try again later.",
                 retry_after_s=RETRY_AFTER_S,
             ) from None
 
     def give_back(self, call: int) -> None:
         """Let another have the place of call number `call`. Twice is once."""
-        if self._left is None:
-            self._left = set()
-        if call not in self._left:
-            self._left.add(call)
-            self._lane.leave(self._turns[call] if self._turns is not None else None)
+        bit = 1 << call
+        if not self.given_back & bit:
+            self.given_back |= bit
+            self.lane.leave(None if self.turns is None else self.turns[call])
 
     def __enter__(self) -> Self:
         return self
@@ -65,21 +68,9 @@ class Lease:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._calls == 1 and self._turns is None and self._left is None:
-            self._lane.leave()
+        if self.calls == 1 and self.turns is None and not self.given_back:
+            self.lane.leave()
             return
         # The last ones first: a turn that has not come must not be called by a place given back.
-        for call in reversed(range(self._calls)):
+        for call in reversed(range(self.calls)):
             self.give_back(call)
-
-
-def admit(lane: Lane, calls: int, model: str) -> Lease:
-    """A lease on places for `calls` engine calls. Raises TooManyRequests at once when full."""
-    try:
-        return Lease(lane, calls, lane.enter(calls), model)
-    except Full:
-        raise TooManyRequests(
-            f"{model!r} is busy: {lane.running} calls run and {lane.waiting} wait, which is the "
-            "most this server allows. Try again in a moment.",
-            retry_after_s=RETRY_AFTER_S,
-        ) from None

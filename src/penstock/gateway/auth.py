@@ -1,9 +1,9 @@
 """Credential -> principal."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 from penstock.domain.errors import Unauthorized
-from penstock.domain.key import ANYONE, MAX_KEY_CHARACTERS, Key, Principal, digest
+from penstock.domain.key import MAX_KEY_CHARACTERS, NOBODY, Principal, digest
 
 SCHEME = b"bearer "
 MAX_SEEN = 10_000
@@ -16,23 +16,28 @@ class Keyring:
     done about a key.
     """
 
-    def __init__(self, pepper: bytes, *, open_to_anyone: bool = False) -> None:
+    def __init__(self, pepper: bytes, *, anyone: Principal | None = None) -> None:
+        """`anyone` is who every caller is, with a key or without: that is --no-auth."""
         self._pepper = pepper
-        self._open = open_to_anyone
-        self._principals: dict[bytes, Principal] = {}
+        self._anyone = anyone
+        self._principals: Mapping[bytes, Principal] = {}
         self._seen: dict[bytes, Principal] = {}
 
-    def replace(self, keys: Iterable[Key]) -> None:
-        """Take over what the store holds now."""
-        self._principals = {
-            key.digest: Principal(account_id=key.account_id, key_id=key.id) for key in keys
-        }
+    def replace(self, principals: Mapping[bytes, Principal]) -> None:
+        """Take over what the store holds now: who is meant by each key, by its digest."""
+        self._principals = principals
         self._seen.clear()
+
+    def recognise(self, authorization: bytes | None) -> Principal:
+        """The same where a key is not needed: nobody without one. Raises Unauthorized."""
+        if authorization is None and self._anyone is None:
+            return NOBODY
+        return self.authenticate(authorization)
 
     def authenticate(self, authorization: bytes | None) -> Principal:
         """The caller behind an `Authorization` header. Raises Unauthorized."""
-        if self._open:
-            return ANYONE
+        if self._anyone is not None:
+            return self._anyone
         if authorization is not None and (seen := self._seen.get(authorization)) is not None:
             return seen
         if authorization is None or authorization[: len(SCHEME)].lower() != SCHEME:

@@ -47,6 +47,15 @@ class Lane:
             turn.cancel()
             return
         self.running -= 1
+        if self._queue:
+            self._call_up()
+
+    def resize(self, slots: int) -> None:
+        """Have as many places; calls that run beyond fewer ones finish."""
+        self.slots = slots
+        self._call_up()
+
+    def _call_up(self) -> None:
         while self._queue and self.running < self.slots:
             self.running += 1
             self._queue.popleft().set_result(None)

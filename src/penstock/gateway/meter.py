@@ -4,39 +4,114 @@ Plain numbers while requests run, Prometheus's families when it asks: a request 
 additions. Names follow OpenTelemetry's semantic conventions for generative AI where those have one.
 """
 
-import time
-from bisect import bisect_left
-from collections.abc import Iterable, Sequence
-from typing import Literal, get_args
+import operator
+from asyncio import CancelledError
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from time import perf_counter
+from types import TracebackType
+from typing import Any, Literal, Self, get_args
 
+import msgspec
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
-from penstock.domain.event import Event, Finished, Prompt, Started
-from penstock.domain.usage import NOTHING, Usage
+from penstock.domain.event import Event, Finished, Prompt, Started, Text
+from penstock.domain.usage import NOTHING, Usage, total
 
-Operation = Literal["chat", "text_completion", "embeddings", "image_generation"]
+Operation = Literal[
+    "chat",
+    "text_completion",
+    "embeddings",
+    "rerank",
+    "image_generation",
+    "image_classification",
+]
 Outcome = Literal["ok", "error", "client_left"]
 
 DURATION_BUCKETS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160)
 FIRST_TOKEN_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+PACE_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 LABELS = ("gen_ai_operation_name", "gen_ai_request_model")
+#: So many values wait at most to be sorted in.
+SORT_IN_AT = 256
 
 
 class Distribution:
-    """A histogram: how many values fell up to each bound, and their sum."""
+    """A histogram: how many values fell up to each bound, and their sum.
 
-    __slots__ = ("bounds", "counts", "sum")
+    `observe` only takes a value down: they are sorted in by the hundred, or when somebody looks.
+    """
+
+    __slots__ = ("_counts", "_sum", "bounds", "new", "observe")
 
     def __init__(self, bounds: Sequence[float]) -> None:
         self.bounds = bounds
-        self.counts = [0] * (len(bounds) + 1)
-        self.sum = 0.0
+        self.new: list[float] = []
+        self.observe = self.new.append
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
 
-    def observe(self, value: float) -> None:
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.sum += value
+    @property
+    def counts(self) -> list[int]:
+        self.sort_in()
+        return self._counts
+
+    @property
+    def sum(self) -> float:
+        self.sort_in()
+        return self._sum
+
+    def sort_in(self) -> None:
+        new = self.new
+        new.sort()
+        self._sum += sum(new)
+        below = 0
+        for at, bound in enumerate(self.bounds):
+            up_to_here = bisect_right(new, bound, below)
+            self._counts[at] += up_to_here - below
+            below = up_to_here
+        self._counts[-1] += len(new) - below
+        new.clear()
+
+    def restore(self, counts: Sequence[int], sum_: float) -> None:
+        """Have what another had, and nothing else."""
+        self.new.clear()
+        self._counts, self._sum = list(counts), sum_
+
+    def noted(self) -> Self:
+        """As it is now, for good."""
+        return self._with(list(self.counts), self.sum)
+
+    def __sub__(self, before: Self) -> Self:
+        counts = [now - then for now, then in zip(self.counts, before.counts, strict=True)]
+        return self._with(counts, self.sum - before.sum)
+
+    def __add__(self, other: Self) -> Self:
+        counts = [one + two for one, two in zip(self.counts, other.counts, strict=True)]
+        return self._with(counts, self.sum + other.sum)
+
+    def _with(self, counts: list[int], sum_: float) -> Self:
+        made = type(self)(self.bounds)
+        made.restore(counts, sum_)
+        return made
+
+    @property
+    def mean(self) -> float:
+        """0 where there is no value."""
+        count = sum(self.counts)
+        return self.sum / count if count else 0.0
+
+    def quantile(self, share: float) -> float:
+        """About the value that `share` of all are below; the largest bound where that is more."""
+        wanted, lower = share * sum(self.counts), 0.0
+        for bound, count in zip(self.bounds, self.counts, strict=False):
+            if count and count >= wanted:
+                return lower + (bound - lower) * wanted / count
+            wanted -= count
+            lower = bound
+        return lower if sum(self.counts) else 0.0
 
     def buckets(self) -> list[tuple[str, float]]:
         """Prometheus's cumulative buckets."""
@@ -49,10 +124,10 @@ class Distribution:
 
 
 class Series:
-    """One model's numbers for one operation."""
+    """One model's numbers for one operation; those of a range of time are a difference."""
 
     __slots__ = ("cached_tokens", "duration", "first_token", "input_tokens", "outcomes",
-                 "output_tokens")  # fmt: skip
+                 "output_tokens", "pace")  # fmt: skip
 
     def __init__(self) -> None:
         self.input_tokens = 0
@@ -61,6 +136,40 @@ class Series:
         self.outcomes: dict[Outcome, int] = dict.fromkeys(get_args(Outcome), 0)
         self.duration = Distribution(DURATION_BUCKETS_S)
         self.first_token = Distribution(FIRST_TOKEN_BUCKETS_S)
+        self.pace = Distribution(PACE_BUCKETS_S)
+
+    @property
+    def requests(self) -> int:
+        return sum(self.outcomes.values())
+
+    def sort_in(self) -> None:
+        for distribution in (self.duration, self.first_token, self.pace):
+            distribution.sort_in()
+
+    def noted(self) -> "Series":
+        """As they are now, for good."""
+        return self._each(lambda mine, _: mine.noted() if isinstance(mine, Distribution) else mine)
+
+    def __sub__(self, before: "Series") -> "Series":
+        return self._each(operator.sub, before)
+
+    def __add__(self, other: "Series") -> "Series":
+        return self._each(operator.add, other)
+
+    def _each(self, combine: Callable[[Any, Any], Any], other: "Series | None" = None) -> "Series":
+        """Every number, combined with that of another series."""
+        made = Series()
+        other = other or made
+        made.outcomes = {o: combine(n, other.outcomes[o]) for o, n in self.outcomes.items()}
+        for name in NUMBERS:
+            setattr(made, name, combine(getattr(self, name), getattr(other, name)))
+        return made
+
+
+TOKENS = ("input_tokens", "cached_tokens", "output_tokens")
+DISTRIBUTIONS = ("duration", "first_token", "pace")
+#: All of a series but its outcomes.
+NUMBERS = (*TOKENS, *DISTRIBUTIONS)
 
 
 class Meter(Collector):
@@ -70,12 +179,19 @@ class Meter(Collector):
         self._series: dict[tuple[Operation, str], Series] = {}
         registry.register(self)
 
-    def begin(self, operation: Operation, model: str) -> "Recording":
-        """Start recording a request. `model` is a deployment's name, never a client's text."""
+    def __iter__(self) -> Iterator[tuple[Operation, str, Series]]:
+        """Every series, with what was done and by which model."""
+        return iter([(*key, series) for key, series in self._series.items()])
+
+    def record(self, operation: Operation, model: str, prompts: Sequence[int]) -> "Recording":
+        """Start recording a request, of which engine call i is given prompt `prompts[i]`.
+
+        `model` is a deployment's name, never a client's text.
+        """
         series = self._series.get((operation, model))
         if series is None:
             series = self._series[operation, model] = Series()
-        return Recording(series)
+        return Recording(series, prompts, perf_counter())
 
     def collect(self) -> Iterable[CounterMetricFamily | HistogramMetricFamily]:
         tokens = CounterMetricFamily(
@@ -98,6 +214,11 @@ class Meter(Collector):
             "From the parsed request to the first piece of the answer.",
             labels=LABELS,
         )
+        pace = HistogramMetricFamily(
+            "gen_ai_server_time_per_output_token_seconds",
+            "Of each request, the mean time between its pieces after the first.",
+            labels=LABELS,
+        )
         for labels, series in self._series.items():
             tokens.add_metric((*labels, "input"), series.input_tokens)
             tokens.add_metric((*labels, "input_cached"), series.cached_tokens)
@@ -106,27 +227,27 @@ class Meter(Collector):
                 outcomes.add_metric((*labels, outcome), count)
             duration.add_metric(labels, series.duration.buckets(), series.duration.sum)
             first_token.add_metric(labels, series.first_token.buckets(), series.first_token.sum)
-        return [tokens, outcomes, duration, first_token]
+            pace.add_metric(labels, series.pace.buckets(), series.pace.sum)
+        return [tokens, outcomes, duration, first_token, pace]
 
 
-class Recording:
-    """One request while it runs: counts as events go by, so that a leaving client is counted too.
+class Recording(msgspec.Struct, gc=False):
+    """One request while it runs, as a context: how it is left is the request's outcome.
 
-    The engine's own numbers replace the running count when a call ends.
+    Counts as events go by, so that a leaving client is counted too; the engine's own numbers
+    replace the running count when a call ends.
     """
 
-    __slots__ = ("_began_s", "_first_s", "_series", "calls")
-
-    def __init__(self, series: Series) -> None:
-        self._series = series
-        self._began_s = time.perf_counter()
-        self._first_s: float | None = None
-        self.calls: dict[int, Usage] = {}
+    series: Series
+    prompts: Sequence[int]
+    began_s: float
+    calls: dict[int, Usage] = {}
+    first_s: float | None = None
 
     def count(self, call: int, batch: list[Event]) -> None:
         """Take a batch of the given call's events into account."""
-        if self._first_s is None:
-            self._first_s = time.perf_counter()
+        if self.first_s is None:
+            self.first_s = perf_counter()
         last = batch[-1]
         if isinstance(last, Finished):
             self.calls[call] = last.usage
@@ -135,19 +256,42 @@ class Recording:
         prompt_tokens, cached_tokens = before.prompt_tokens, before.cached_tokens
         made = before.completion_tokens
         for event in batch:
-            if isinstance(event, Started):
+            if isinstance(event, Text):  # nearly all are
+                made += event.tokens
+            elif isinstance(event, Started):
                 prompt_tokens, cached_tokens = event.prompt_tokens, event.cached_tokens
             elif not isinstance(event, Prompt | Finished):
                 made += event.tokens
         self.calls[call] = Usage(prompt_tokens, made, cached_tokens)
 
-    def end(self, outcome: Outcome, usage: Usage) -> None:
-        series = self._series
-        now_s = time.perf_counter()
+    def charge(self, usage: Usage) -> None:
+        """The usage of a request that is one call, answered in one piece."""
+        self.calls[0] = usage
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        outcome: Outcome = "ok"
+        if kind is not None:
+            left = issubclass(kind, CancelledError | GeneratorExit)
+            outcome = "client_left" if left else "error"
+        now_s = perf_counter()
+        series = self.series
+        usage = total(self.calls, self.prompts)
         series.outcomes[outcome] += 1
         series.input_tokens += usage.prompt_tokens
         series.cached_tokens += usage.cached_tokens
         series.output_tokens += usage.completion_tokens
-        series.duration.observe(now_s - self._began_s)
-        if self._first_s is not None:
-            series.first_token.observe(self._first_s - self._began_s)
+        series.duration.observe(now_s - self.began_s)
+        if self.first_s is not None:
+            series.first_token.observe(self.first_s - self.began_s)
+            if usage.completion_tokens > 1:
+                series.pace.observe((now_s - self.first_s) / (usage.completion_tokens - 1))
+        if len(series.duration.new) >= SORT_IN_AT:
+            series.sort_in()

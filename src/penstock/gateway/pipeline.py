@@ -1,39 +1,37 @@
 """The order of the steps, and nothing else."""
 
 import asyncio
-from collections.abc import (
-    AsyncGenerator,
-    Awaitable,
-    Coroutine,
-    Iterable,
-    Iterator,
-    Sequence,
-)
-from contextlib import aclosing, contextmanager
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import TypeVar
 
 import msgspec
 
+from penstock.domain.classification import ClassificationCall, Likelihoods
 from penstock.domain.embedding import EmbeddingCall, Vectors
 from penstock.domain.event import Event
 from penstock.domain.generation import Generation
-from penstock.domain.image import ImageCall
+from penstock.domain.image import AnyImageCall, Progress
 from penstock.domain.key import Principal
 from penstock.domain.model import Capabilities
-from penstock.domain.usage import Usage, total
+from penstock.domain.rerank import RerankCall, Scores
+from penstock.domain.usage import Usage
+from penstock.engines.base import Engine
 from penstock.fleet.replica import Replica
 from penstock.gateway.admit import Lease, admit
-from penstock.gateway.auth import Keyring
 from penstock.gateway.deployment import Deployment
-from penstock.gateway.meter import Meter, Operation, Outcome, Recording
-from penstock.gateway.pick import least_busy, pick
-from penstock.gateway.relay import Ask, Relay, relay_whole
+from penstock.gateway.meter import Meter, Operation, Recording
+from penstock.gateway.pick import Choose, best_for, least_busy, pick
+from penstock.gateway.relay import Ask, Relay, folded, relay_whole
 from penstock.gateway.resolve import Catalogue
+from penstock.http.client import Broken, Client
 
 MERGED_BATCHES = 16
 
 T = TypeVar("T")
+R = TypeVar("R", Vectors, Scores, Likelihoods)
 
 
 class Waits(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,9 +49,15 @@ class Part(msgspec.Struct, frozen=True, gc=False):
 
 
 Parts = AsyncGenerator[Part, None]
+#: Who hears how picture number i gets on.
+Watch = Callable[[int, Progress], None]
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
+def unwatched(picture: int, progress: Progress) -> None:
+    """For who does not care."""
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One client's request for text: `prompts[i]` tells which of its prompts `calls[i]` has."""
 
     operation: Operation
@@ -64,29 +68,29 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
 class Gateway:
     """What the API asks of everything below it."""
 
-    def __init__(
-        self, *, keyring: Keyring, catalogue: Catalogue, meter: Meter, waits: Waits
-    ) -> None:
+    def __init__(self, *, catalogue: Catalogue, meter: Meter, waits: Waits) -> None:
         self.catalogue = catalogue
-        self._keyring = keyring
         self._meter = meter
         self._waits = waits
-
-    def authenticate(self, authorization: bytes | None) -> Principal:
-        """Raises Unauthorized."""
-        return self._keyring.authenticate(authorization)
-
-    def resolve(self, model: str) -> Deployment:
-        """Raises ModelNotFound."""
-        return self.catalogue.resolve(model)
 
     async def capabilities(self, deployment: Deployment) -> Capabilities:
         """What the model can do, once it has been up. Raises ModelNotReady."""
         known = deployment.capabilities
         if known is None:
-            known = (await self._pick(deployment)).capabilities
+            known = (await self._pick(deployment, least_busy)).capabilities
             assert known is not None
         return known
+
+    async def started(self, deployment: Deployment) -> None:
+        """Returns when a replica is ready. Raises ModelNotReady."""
+        await self._pick(deployment, least_busy)
+
+    async def check_prompts(self, deployment: Deployment, job: Job) -> None:
+        """Raises InvalidRequest for a prompt of several that the engine would refuse."""
+        replica = await self._pick(deployment, least_busy)
+        assert replica.client is not None
+        with contextlib.suppress(Broken):  # the calls themselves are tried more than once
+            await replica.engine.check_prompts(replica.client, job.calls)
 
     async def generate(self, principal: Principal, deployment: Deployment, job: Job) -> Parts:
         """The job's parts; those of several calls come interleaved.
@@ -95,28 +99,22 @@ class Gateway:
         EngineFailed at any time. Closing it, or being cancelled, stops the engine's work.
         """
         name = deployment.model.name
-        recording = self._meter.begin(job.operation, name)
-        outcome: Outcome = "error"
-        try:
-            with admit(deployment.lane, len(job.calls), name) as lease:
-                if len(job.calls) == 1:
-                    relay = await self._relay(deployment, lease, job, 0)
-                    try:
-                        async for batch in relay:
-                            recording.count(0, batch)
-                            yield Part(0, batch)
-                    finally:
-                        await relay.aclose()
-                else:
-                    async with aclosing(self._merged(deployment, lease, job, recording)) as parts:
-                        async for part in parts:
-                            yield part
-            outcome = "ok"
-        except (asyncio.CancelledError, GeneratorExit):
-            outcome = "client_left"
-            raise
-        finally:
-            recording.end(outcome, total(recording.calls, job.prompts))
+        with (
+            self._meter.record(job.operation, deployment.counted_as, job.prompts) as recording,
+            admit(deployment.lane, len(job.calls), name) as lease,
+        ):
+            if len(job.calls) == 1:
+                relay = await self._relay(deployment, lease, job, 0)
+                try:
+                    async for batch in relay:
+                        recording.count(0, batch)
+                        yield Part(0, batch)
+                finally:
+                    await relay.aclose()
+            else:
+                async with aclosing(self._merged(deployment, lease, job, recording)) as parts:
+                    async for part in parts:
+                        yield part
 
     async def complete(
         self, principal: Principal, deployment: Deployment, job: Job
@@ -125,9 +123,11 @@ class Gateway:
 
         Counted as it goes too: a client that leaves has cost what the engine made until then.
         """
-        recording = self._meter.begin(job.operation, deployment.model.name)
-        admitted = admit(deployment.lane, len(job.calls), deployment.model.name)
-        with self._recorded(recording, job.prompts), admitted as lease:
+        name = deployment.model.name
+        with (
+            self._meter.record(job.operation, deployment.counted_as, job.prompts) as recording,
+            admit(deployment.lane, len(job.calls), name) as lease,
+        ):
             if len(job.calls) == 1:
                 return [await self._events(deployment, lease, job, 0, recording)]
             return await gathered(
@@ -135,26 +135,21 @@ class Gateway:
                 for call in range(len(job.calls))
             )
 
-    async def _events(
+    def _events(
         self, deployment: Deployment, lease: Lease, job: Job, call: int, recording: Recording
-    ) -> list[Event]:
-        events: list[Event] = []
-        relay = await self._relay(deployment, lease, job, call)
-        try:
-            async for batch in relay:
-                recording.count(call, batch)
-                events += batch
-        finally:
-            await relay.aclose()
-        lease.give_back(call)
-        return events
+    ) -> Coroutine[None, None, list[Event]]:
+        """All events of engine call number `call`."""
+        asked = job.calls[call]
+        ask = partial(folded, asked, call, recording.count)
+        return self._whole(deployment, lease, call, ask, partial(best_for, asked))
 
     async def _relay(self, deployment: Deployment, lease: Lease, job: Job, call: int) -> Relay:
         """Engine call number `call`, when its turn has come and a replica is ready."""
-        if lease.waits:
+        if lease.turns is not None:
             await lease.turn(call, self._waits.queue_timeout_s)
-        replica = least_busy(deployment.replicas) or await self._pick(deployment)
-        return Relay(replica, job.calls[call], partial(self._pick, deployment))
+        choose = partial(best_for, job.calls[call])
+        replica = choose(deployment.group.replicas) or await self._pick(deployment, choose)
+        return Relay(replica, job.calls[call], partial(self._pick, deployment, choose))
 
     async def _merged(
         self, deployment: Deployment, lease: Lease, job: Job, recording: Recording
@@ -196,54 +191,88 @@ class Gateway:
         self, principal: Principal, deployment: Deployment, call: EmbeddingCall
     ) -> Vectors:
         """Raises TooManyRequests, ModelNotReady, InvalidRequest, EngineFailed."""
-        recording = self._meter.begin("embeddings", deployment.model.name)
-        admitted = admit(deployment.lane, 1, deployment.model.name)
-        with self._recorded(recording, (0,)), admitted as lease:
-            vectors = await self._whole(
-                deployment, lease, 0, lambda engine, client: engine.embed(client, call)
-            )
-            recording.calls[0] = Usage(prompt_tokens=vectors.prompt_tokens)
-            return vectors
+        return await self._read(
+            "embeddings", deployment, lambda engine, client: engine.embed(client, call)
+        )
+
+    async def rerank(
+        self, principal: Principal, deployment: Deployment, call: RerankCall
+    ) -> Scores:
+        """Raises what `embed` raises."""
+        return await self._read(
+            "rerank", deployment, lambda engine, client: engine.rerank(client, call)
+        )
+
+    async def classify(
+        self, principal: Principal, deployment: Deployment, call: ClassificationCall
+    ) -> Likelihoods:
+        """Raises what `embed` raises."""
+        return await self._read(
+            "image_classification",
+            deployment,
+            lambda engine, client: engine.classify(client, call),
+        )
+
+    async def _read(self, operation: Operation, deployment: Deployment, ask: Ask[R]) -> R:
+        """A request that is one call, of which only what it reads is charged."""
+        name = deployment.model.name
+        with (
+            self._meter.record(operation, deployment.counted_as, (0,)) as recording,
+            admit(deployment.lane, 1, name) as lease,
+        ):
+            answer = await self._whole(deployment, lease, 0, ask)
+            recording.charge(Usage(prompt_tokens=answer.prompt_tokens))
+            return answer
 
     async def draw(
-        self, principal: Principal, deployment: Deployment, calls: Sequence[ImageCall]
+        self,
+        principal: Principal,
+        deployment: Deployment,
+        calls: Sequence[AnyImageCall],
+        watch: Watch = unwatched,
     ) -> list[bytes]:
         """A picture a call, in order. Raises what `embed` raises."""
 
-        async def one(number: int, call: ImageCall) -> bytes:
-            return await self._whole(
-                deployment, lease, number, lambda engine, client: engine.draw(client, call)
-            )
+        async def one(number: int, call: AnyImageCall) -> bytes:
+            def ask(engine: Engine, client: Client) -> Awaitable[bytes]:
+                return engine.draw(client, call, partial(watch, number))
 
-        recording = self._meter.begin("image_generation", deployment.model.name)
-        admitted = admit(deployment.lane, len(calls), deployment.model.name)
-        with self._recorded(recording, ()), admitted as lease:
+            return await self._whole(deployment, lease, number, ask, choose)
+
+        name, adapter = deployment.model.name, deployment.adapter
+        choose = partial(least_busy, adapter=adapter)
+        if adapter is not None:
+            calls = [msgspec.structs.replace(call, adapter=adapter) for call in calls]
+        with (
+            self._meter.record("image_generation", deployment.counted_as, ()),
+            admit(deployment.lane, len(calls), name) as lease,
+        ):
             return await gathered(one(*call) for call in enumerate(calls))
 
-    async def _whole(self, deployment: Deployment, lease: Lease, call: int, ask: Ask[T]) -> T:
+    async def _whole(
+        self,
+        deployment: Deployment,
+        lease: Lease,
+        call: int,
+        ask: Ask[T],
+        choose: Choose = least_busy,
+    ) -> T:
         """Call number `call`, when its turn has come, answered in one piece."""
-        await lease.turn(call, self._waits.queue_timeout_s)
-        replica = await self._pick(deployment)
-        answer = await relay_whole(replica, ask, partial(self._pick, deployment))
-        lease.give_back(call)
+        if lease.turns is not None:
+            await lease.turn(call, self._waits.queue_timeout_s)
+        replica = choose(deployment.group.replicas) or await self._pick(deployment, choose)
+        answer = await relay_whole(replica, ask, partial(self._pick, deployment, choose))
+        if lease.calls > 1:
+            lease.give_back(call)
         return answer
 
-    @contextmanager
-    def _recorded(self, recording: Recording, prompts: tuple[int, ...]) -> Iterator[None]:
-        """Ends the recording of an answer in one piece, with how it went."""
-        outcome: Outcome = "error"
-        try:
-            yield
-            outcome = "ok"
-        except asyncio.CancelledError:
-            outcome = "client_left"
-            raise
-        finally:
-            recording.end(outcome, total(recording.calls, prompts))
-
-    def _pick(self, deployment: Deployment) -> Awaitable[Replica]:
+    def _pick(
+        self, deployment: Deployment, choose: Choose, avoid: Replica | None = None
+    ) -> Awaitable[Replica]:
         return pick(
-            deployment.replicas,
+            deployment.group,
+            choose,
+            avoid,
             timeout_s=self._waits.ready_timeout_s,
             model=deployment.model.name,
         )

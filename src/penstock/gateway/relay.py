@@ -2,23 +2,22 @@
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Awaitable, Callable
 from typing import Self, TypeVar
 
-from penstock.domain.errors import EngineFailed
-from penstock.domain.event import Event
+from penstock.domain.circuit import CLOSED
+from penstock.domain.errors import EngineFailed, PenstockError
+from penstock.domain.event import Event, Finished
 from penstock.domain.generation import Generation
-from penstock.engines.base import Batches, Engine
+from penstock.engines.base import Batches, Declined, Engine
 from penstock.fleet.replica import Replica
+from penstock.gateway.retry import retry_wait_s
 from penstock.http.client import Broken, Client
 
-#: A call that broke its engine may be why it broke: it gets one more try, not many.
-TRIES = 2
-#: How long control may take to notice that a replica has died.
-NOTICE_S = 1.0
-
 T = TypeVar("T")
-Pick = Callable[[], Awaitable[Replica]]
+#: Given the replica that has failed, if any: rather another.
+Pick = Callable[[Replica | None], Awaitable[Replica]]
 Ask = Callable[[Engine, Client], Awaitable[T]]
 
 
@@ -45,14 +44,20 @@ class Relay:
         while True:
             try:
                 batch = await self._batches.__anext__()
-            except Broken as broken:
+            except (Broken, Declined) as failure:
                 failed = self._replica
+                assert failed is not None
                 await self.aclose()
-                if self._said_something or self._tries == TRIES:
-                    raise EngineFailed(f"The engine failed: {broken}.") from None
-                self._open(await _pick_again(failed, self._pick))
+                note(failed, failure)
+                wait_s = None if self._said_something else another_try(failure, self._tries)
+                if wait_s is None:
+                    raise told(failure) from None
+                self._open(await _pick_again(failed, self._pick, wait_s))
             else:
-                self._said_something = True
+                if not self._said_something:
+                    self._said_something = True
+                    assert self._replica is not None
+                    self._replica.answered()
                 return batch
 
     def _open(self, replica: Replica) -> None:
@@ -61,6 +66,7 @@ class Relay:
         self._batches: Batches = replica.engine.generate(replica.client, self._call)
         self._replica: Replica | None = replica
         replica.in_flight += 1
+        replica.served += 1
 
     async def aclose(self) -> None:
         """Stop the engine's work, if any is left, and let go of the replica. Twice is once."""
@@ -70,30 +76,84 @@ class Relay:
             await self._batches.aclose()
 
 
+async def folded(
+    call: Generation,
+    number: int,
+    count: Callable[[int, list[Event]], None],
+    engine: Engine,
+    client: Client,
+) -> list[Event]:
+    """All events of a call; `count` is told of each batch as it comes, as of call `number`."""
+    batches = engine.generate(client, call)
+    try:
+        events = await batches.__anext__()
+        count(number, events)
+        while not isinstance(events[-1], Finished):
+            batch = await batches.__anext__()
+            count(number, batch)
+            events += batch
+        return events
+    finally:
+        await batches.aclose()
+
+
 async def relay_whole(replica: Replica, ask: Ask[T], pick: Pick) -> T:
     """An answer in one piece: what `ask` gets from a replica, or from another after a failure.
 
     Raises EngineFailed, or what `pick` and `ask` raise.
     """
-    for remaining in reversed(range(TRIES)):
-        assert replica.client is not None
+    tries = 0
+    while True:
+        client = replica.client
+        assert client is not None
+        tries += 1
         replica.in_flight += 1
+        replica.served += 1
         try:
-            return await ask(replica.engine, replica.client)
-        except Broken as broken:
-            if not remaining:
-                raise EngineFailed(f"The engine failed: {broken}.") from None
+            answer = await ask(replica.engine, client)
+        except (Broken, Declined) as failure:
+            note(replica, failure)
+            wait_s = another_try(failure, tries)
+            if wait_s is None:
+                raise told(failure) from None
+        else:
+            if replica.circuit is not CLOSED:
+                replica.answered()
+            return answer
         finally:
             replica.in_flight -= 1
-        replica = await _pick_again(replica, pick)
-    raise AssertionError("unreachable")
+        replica = await _pick_again(replica, pick, wait_s)
 
 
-async def _pick_again(failed: Replica | None, pick: Pick) -> Replica:
-    """A replica for another try. One that has just died still counts as ready for a moment."""
-    replica = await pick()
+def note(replica: Replica, failure: Broken | Declined) -> None:
+    """Tell the replica's circuit, unless the server was only busy."""
+    if isinstance(failure, Broken):
+        replica.broke(str(failure))
+    elif failure.failing and not failure.passing:
+        replica.erred(str(failure))
+    elif failure.failing:
+        replica.broke(str(failure), failure.retry_after_s)
+
+
+def another_try(failure: Broken | Declined, tries: int) -> float | None:
+    return retry_wait_s(failure, tries, jitter=random.random())  # noqa: S311 no secret
+
+
+def told(failure: Broken | Declined) -> PenstockError:
+    """What the client gets of a failure that no other try has mended."""
+    if isinstance(failure, Declined):
+        return failure.error
+    return EngineFailed(f"The engine failed: {failure}.")
+
+
+async def _pick_again(failed: Replica, pick: Pick, wait_s: float) -> Replica:
+    """A replica for another try: another at once, the same one after a while.
+
+    One that has just died still counts as ready for a moment: its change of state ends the wait.
+    """
+    replica = await pick(failed)
     if replica is failed:
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(replica.changed(), NOTICE_S)
-        replica = await pick()
+            await asyncio.wait_for(replica.changed(), wait_s)
+        replica = await pick(failed)
     return replica

@@ -14,20 +14,24 @@ from urllib.parse import urlsplit
 import httptools
 import msgspec
 
-SWEEP_INTERVAL_S = 1.0
+SWEEP_INTERVAL_S = 0.5
 BUFFER_BYTES = 256 * 1024
 MAX_HEAD_BYTES = 64 * 1024
 NEVER = float("inf")
 
 
 class Origin(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a server listens: unix socket, or host and port. `base_path` begins each path."""
+    """Where a server listens: unix socket, or host and port. `base_path` begins each path.
+
+    `address` is where the host is, for those who must not ask for it again.
+    """
 
     host: str = "localhost"
     port: int = 80
     tls: bool = False
     socket_path: str | None = None
     base_path: str = ""
+    address: str | None = None
 
     @classmethod
     def parse(cls, url: str) -> Self:
@@ -53,6 +57,18 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True):
         return f"{host}:{self.port}"
 
 
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """How long a server is waited for: until it accepts, until it begins to answer, and whenever it
+    is silent in the middle of an answer."""
+
+    connect_timeout_s: float = 10.0
+    first_byte_timeout_s: float = 600.0
+    stall_timeout_s: float = 120.0
+
+
+DEFAULT_TIMEOUTS = Timeouts()
+
+
 class Broken(Exception):
     """The exchange failed on the wire: refused, reset, cut short, not HTTP, or silent too long.
 
@@ -65,7 +81,7 @@ class Broken(Exception):
 
 
 class Client:
-    """Connections to one origin. `first_byte_timeout_s` and `stall_timeout_s` bound its silence."""
+    """Connections to one origin."""
 
     def __init__(
         self,
@@ -73,15 +89,11 @@ class Client:
         *,
         headers: bytes = b"",
         reuse: bool = True,
-        connect_timeout_s: float = 10.0,
-        first_byte_timeout_s: float = 600.0,
-        stall_timeout_s: float = 120.0,
+        timeouts: Timeouts = DEFAULT_TIMEOUTS,
     ) -> None:
         self.origin = origin
         self.reuse = reuse
-        self.connect_timeout_s = connect_timeout_s
-        self.first_byte_timeout_s = first_byte_timeout_s
-        self.stall_timeout_s = stall_timeout_s
+        self.timeouts = timeouts
         persistence = b"" if reuse else b"connection: close\r\n"
         self._headers = b"host: %b\r\n%b%b" % (origin.authority.encode(), headers, persistence)
         self._post_heads: dict[str, bytes] = {}
@@ -104,6 +116,13 @@ class Client:
         target = (self.origin.base_path + path).encode()
         return Exchange(self, b"GET %b HTTP/1.1\r\n%b\r\n" % (target, self._headers))
 
+    def send(self, method: str, path: str, body: bytes = b"") -> "Exchange":
+        """Any other method."""
+        target = (self.origin.base_path + path).encode()
+        lines = b"content-type: application/json\r\ncontent-length: %d\r\n" % len(body)
+        head = b"%b %b HTTP/1.1\r\n%b%b\r\n" % (method.encode(), target, self._headers, lines)
+        return Exchange(self, head + body)
+
     async def aclose(self) -> None:
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -117,14 +136,18 @@ class Client:
             self._sweeper = loop.create_task(self._sweep())
         origin = self.origin
         try:
-            async with asyncio.timeout(self.connect_timeout_s):
+            async with asyncio.timeout(self.timeouts.connect_timeout_s):
                 if origin.socket_path is not None:
                     _, wire = await loop.create_unix_connection(
                         lambda: _Wire(self), origin.socket_path
                     )
                 else:
                     _, wire = await loop.create_connection(
-                        lambda: _Wire(self), origin.host, origin.port, ssl=self._tls
+                        lambda: _Wire(self),
+                        origin.address or origin.host,
+                        origin.port,
+                        ssl=self._tls,
+                        server_hostname=origin.host if origin.tls else None,
                     )
         except TimeoutError:
             raise Broken("no connection in time", answered=False) from None
@@ -136,10 +159,9 @@ class Client:
         loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(SWEEP_INTERVAL_S)
-            now = loop.time()
-            for wire in [w for w in self._wires if w.deadline_s < now]:
-                wire.fail("it was silent for too long")
-                wire.transport.abort()
+            now_s = loop.time()
+            for wire in list(self._wires):
+                wire.check_time(now_s)
 
 
 class Exchange:
@@ -149,13 +171,21 @@ class Exchange:
     there; iterate over the exchange for the body's batches, or `read` it whole.
     """
 
-    __slots__ = ("_client", "_request", "_wire")
+    __slots__ = ("_client", "_request", "_wire", "headers", "status")
+
+    status: int
+    headers: dict[bytes, bytes]
 
     def __init__(self, client: Client, request: bytes) -> None:
         self._client = client
         self._request = request
 
     async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def open(self) -> None:
+        """Send the request and wait for the answer's head. Raises Broken."""
         client = self._client
         idle = client._idle
         while True:
@@ -166,17 +196,18 @@ class Exchange:
             self._wire = wire
             try:
                 await wire.start(self._request)
-                if wire.status:
-                    return self
-                raise Broken(wire.failure or "it gave no answer", answered=wire.answered)
-            except Broken as broken:
-                wire.transport.abort()
-                # A kept connection may have been closed by its peer a moment ago.
-                if broken.answered or not kept:
-                    raise
             except BaseException:
                 wire.transport.abort()
                 raise
+            if wire.status:
+                self.status = wire.status
+                self.headers = wire.headers
+                return
+            wire.transport.abort()
+            # A kept connection may have been closed by its peer a moment ago.
+            if wire.received_bytes or not kept:
+                answered = wire.received_bytes > 0
+                raise Broken(wire.failure or "it gave no answer", answered=answered)
 
     async def __aexit__(
         self,
@@ -189,20 +220,11 @@ class Exchange:
     def close(self) -> None:
         """Keep the connection for the next request, or drop it when the answer is not all read."""
         wire = self._wire
-        if wire.complete and wire.keep_alive and self._client.reuse and not wire.lost:
-            wire.deadline_s = NEVER
-            wire.batches.clear()
-            self._client._idle.append(wire)
+        client = self._client
+        if wire.complete and wire.keep_alive and client.reuse and not (wire.lost or wire.paused):
+            client._idle.append(wire)
         else:
             wire.transport.abort()
-
-    @property
-    def status(self) -> int:
-        return self._wire.status
-
-    @property
-    def headers(self) -> dict[bytes, bytes]:
-        return self._wire.headers
 
     @property
     def complete(self) -> bool:
@@ -222,11 +244,17 @@ class Exchange:
             raise StopAsyncIteration
         return batch
 
+    def read_now(self) -> bytes | None:
+        """The whole body if it has come with its head, as small ones do; else None."""
+        wire = self._wire
+        return wire.batches.pop() if wire.complete and len(wire.batches) == 1 else None
+
     async def read(self, limit_bytes: int = 64 * 1024 * 1024) -> bytes:
         """The whole body. Raises Broken when it is longer than `limit_bytes`."""
+        wire = self._wire
         parts: list[bytes] = []
         size = 0
-        async for batch in self:
+        while (batch := await wire.next_batch()) is not None:
             size += len(batch)
             if size > limit_bytes:
                 raise Broken(f"the answer is longer than {limit_bytes} bytes", answered=True)
@@ -241,12 +269,9 @@ class _Unasked(Exception):
 class _Wire(asyncio.Protocol):
     __slots__ = (
         "_client",
-        "_head_bytes",
         "_loop",
         "_parser",
-        "_paused",
         "_waiter",
-        "answered",
         "batches",
         "buffered_bytes",
         "complete",
@@ -255,6 +280,8 @@ class _Wire(asyncio.Protocol):
         "headers",
         "keep_alive",
         "lost",
+        "paused",
+        "received_bytes",
         "status",
         "transport",
     )
@@ -267,9 +294,10 @@ class _Wire(asyncio.Protocol):
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self.failure: str | None = None
-        self._paused = False
+        self.paused = False
         self.lost = False
-        self.deadline_s = NEVER
+        #: None: it has just been heard, and the sweeper starts the clock when it passes.
+        self.deadline_s: float | None = NEVER
         self.batches: list[bytes] = []
         self.complete = True
         self.keep_alive = True
@@ -277,19 +305,13 @@ class _Wire(asyncio.Protocol):
         self.headers: dict[bytes, bytes] = {}
 
     def start(self, request: bytes) -> "asyncio.Future[None]":
-        """Send a request. The future is done when the answer's head is there, or the wire broke.
-
-        `_wake` is called for every read, so the head may need more than one: it stays pending.
-        """
+        """Send a request. The future is done when the answer's head is there, or the wire broke."""
         self.headers = {}
         self.status = 0
         self.batches = []
-        self.buffered_bytes = 0
-        self._head_bytes = 0
-        self.answered = False
+        self.received_bytes = self.buffered_bytes = 0
         self.complete = False
-        self.keep_alive = False
-        self.deadline_s = self._loop.time() + self._client.first_byte_timeout_s
+        self.deadline_s = None
         self.transport.write(request)
         self._waiter = self._loop.create_future()
         return self._waiter
@@ -300,10 +322,10 @@ class _Wire(asyncio.Protocol):
                 batch = batches[0] if len(batches) == 1 else b"".join(batches)
                 batches.clear()
                 self.buffered_bytes = 0
-                if self._paused:
-                    self._paused = False
+                if self.paused:
+                    self.paused = False
                     self.transport.resume_reading()
-                    self.deadline_s = self._loop.time() + self._client.stall_timeout_s
+                    self.deadline_s = None
                 return batch
             if self.complete:
                 return None
@@ -312,15 +334,23 @@ class _Wire(asyncio.Protocol):
             self._waiter = self._loop.create_future()
             await self._waiter
 
-    def _wake(self) -> None:
-        waiter = self._waiter
-        if waiter is not None and not waiter.done() and (self.status or self.failure):
-            waiter.set_result(None)
-
     def fail(self, sentence: str) -> None:
         if not self.complete and self.failure is None:
             self.failure = sentence
-        self._wake()
+        waiter = self._waiter
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    def check_time(self, now_s: float) -> None:
+        """The sweeper passes."""
+        if self.deadline_s is None:
+            timeouts = self._client.timeouts
+            self.deadline_s = now_s + (
+                timeouts.stall_timeout_s if self.received_bytes else timeouts.first_byte_timeout_s
+            )
+        elif self.deadline_s < now_s:
+            self.fail("it was silent for too long")
+            self.transport.abort()
 
     # -- the transport calls these ---------------------------------------------------------
 
@@ -333,9 +363,7 @@ class _Wire(asyncio.Protocol):
             self.lost = True
             self.transport.abort()
             return
-        self.answered = True
-        if not self.status:
-            self._head_bytes += len(data)
+        self.received_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -343,14 +371,16 @@ class _Wire(asyncio.Protocol):
         except httptools.HttpParserError:
             self.lost = True
             self.fail("its answer is not HTTP")
-        if self._head_bytes > MAX_HEAD_BYTES and not self.status:
+        if not self.status and self.received_bytes > MAX_HEAD_BYTES:
             self.fail("the head of its answer is too long")
-        self.deadline_s = self._loop.time() + self._client.stall_timeout_s
-        if self.buffered_bytes > BUFFER_BYTES and not self._paused:
-            self._paused = True
+        self.deadline_s = NEVER if self.complete else None
+        if self.buffered_bytes > BUFFER_BYTES and not self.paused:
+            self.paused = True
             self.transport.pause_reading()
             self.deadline_s = NEVER  # now it is our reader who is slow
-        self._wake()
+        waiter = self._waiter
+        if self.status and waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
@@ -373,7 +403,8 @@ class _Wire(asyncio.Protocol):
             raise _Unasked
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name.lower()] = value
+        if not self.status:  # else it is a trailer
+            self.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()

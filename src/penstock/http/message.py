@@ -18,7 +18,7 @@ class Request(msgspec.Struct, kw_only=True, gc=False):
 
     `headers` has lower-case names; the last of several equal ones wins, but for `authorization`,
     of which a second one makes the server refuse the request. `path` is percent-decoded by the
-    route table, not here.
+    route table, not here. `http10` and `keep_alive` are about its connection, and for the server.
     """
 
     method: str
@@ -26,10 +26,12 @@ class Request(msgspec.Struct, kw_only=True, gc=False):
     query: str
     headers: dict[bytes, bytes]
     body: bytes
-    id: str
+    id: bytes
+    http10: bool = False
+    keep_alive: bool = True
 
 
-class Response(msgspec.Struct, kw_only=True):
+class Response(msgspec.Struct, kw_only=True, gc=False):
     """A whole answer. `headers` are ready header lines, each ending in CRLF."""
 
     status: int = 200

@@ -1,36 +1,147 @@
-"""The database: open, migrate, and the ways of SQLite."""
+"""The database: SQLite beside the server, or PostgreSQL. Open, migrate, read, write."""
 
+import contextlib
+import sqlite3
+import threading
+from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import URL, Engine, create_engine, event, insert, make_url, update
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from penstock.config.settings import without_password
+from penstock.domain.errors import DatabaseUnavailable
+from penstock.store.tables import ALEMBIC_VERSION, METADATA, REVISIONS
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 10_000
+CONNECT_TIMEOUT_S = 10
 #: The newest file in `migrations/versions`; a database that has it needs no look at the others.
-LATEST_REVISION = "0001"
+LATEST_REVISION = "0004"
+#: Names the lock under which a PostgreSQL database is migrated: "penstock", as a number.
+MIGRATION_LOCK = 0x70656E73746F636B
 
 
-class NewerDatabase(Exception):
+class CannotOpenDatabase(Exception):
+    """The database cannot be used; the text is a sentence for a person, without a password."""
+
+
+class NewerDatabase(CannotOpenDatabase):
     """The database was written by a newer Penstock than this one."""
 
 
-def open_database(path: Path) -> Engine:
-    """SQLite in WAL mode at `path`, migrated to what this program knows.
+class Subject(StrEnum):
+    """What is kept in memory too, and has to be read again when it was written."""
 
-    Raises NewerDatabase.
+    KEYS = "keys"
+    CATALOGUE = "catalogue"
+    DEPLOYMENTS = "deployments"
+
+
+class Database:
+    """Connections for reading and writing. All of it blocks: call it in a thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._reader = engine.execution_options(reading=True)
+        # SQLite lets waiting writers starve one another; a lock serves them all.
+        self._turn = threading.Lock() if engine.dialect.name == "sqlite" else None
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """One consistent view. Raises DatabaseUnavailable."""
+        with _in_words(), self._reader.begin() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self, *subjects: Subject) -> Iterator[Connection]:
+        """A transaction: when the block ends, all of it is on the disk; when it raises, nothing.
+
+        Those who write of the same subject take turns, whatever process they are in, so that what
+        one reads holds until it has written. No subject: observations, which have one writer.
+        Raises DatabaseUnavailable.
+        """
+        turn = self._turn or contextlib.nullcontext()
+        with _in_words(), turn, self._engine.begin() as connection:
+            for subject in sorted(subjects):  # in one order, so that nobody waits in a circle
+                connection.execute(
+                    update(REVISIONS)
+                    .where(REVISIONS.c.subject == subject)
+                    .values(number=REVISIONS.c.number + 1)
+                )
+            yield connection
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+@contextlib.contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError, PoolTimeout) as error:
+        why = _first_line(error)
+        raise DatabaseUnavailable(f"The database cannot be used just now: {why}") from error
+
+
+def open_database(place: Path | str) -> Database:
+    """SQLite at the path `place`, or PostgreSQL at the URL; migrated to what this program knows.
+
+    Before a SQLite file is migrated it is copied to a file beside it, named after its schema.
+    Raises CannotOpenDatabase, NewerDatabase, OSError.
     """
-    engine = create_engine(f"sqlite:///{path}")
+    engine = _sqlite(place) if isinstance(place, Path) else _postgresql(place)
+    try:
+        _migrate(engine)
+    except BaseException as error:
+        engine.dispose()
+        if not isinstance(error, OperationalError):
+            raise
+        raise CannotOpenDatabase(
+            f"Cannot use the database {_place(engine)}: {_first_line(error)}"
+        ) from None
+    if isinstance(place, Path):
+        place.chmod(0o600)
+    return Database(engine)
+
+
+def _sqlite(path: Path) -> Engine:
+    engine = create_engine(URL.create("sqlite", database=str(path)))
     event.listen(engine, "connect", _set_up)
-    event.listen(engine, "begin", _begin_immediate)
-    _migrate(engine)
-    path.chmod(0o600)
+    event.listen(engine, "begin", _begin)
     return engine
 
 
+def _postgresql(url: str) -> Engine:
+    try:
+        parsed = make_url(url).set(drivername="postgresql+psycopg")
+        return create_engine(
+            parsed,
+            pool_pre_ping=True,  # a server that was started again has dropped our connections
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "penstock"},
+        )
+    except (ArgumentError, ValueError):
+        raise CannotOpenDatabase(
+            "database_url is no URL of a database. Write postgresql://USER@HOST/NAME."
+        ) from None
+    except ModuleNotFoundError:
+        raise CannotOpenDatabase(
+            "database_url needs a package that is not installed: pip install 'penstock[postgres]'"
+        ) from None
+
+
 def _set_up(connection: Any, _record: Any) -> None:
-    connection.isolation_level = None  # transactions are ours: see _begin_immediate
+    connection.isolation_level = None  # transactions are ours: see _begin
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
@@ -39,15 +150,28 @@ def _set_up(connection: Any, _record: Any) -> None:
     cursor.close()
 
 
-def _begin_immediate(connection: Connection) -> None:
-    """Take the write lock at once: a transaction that upgrades later can only fail."""
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin(connection: Connection) -> None:
+    """A writer takes the lock at once: a transaction that upgrades later can only fail."""
+    reading = connection.get_execution_options().get("reading")
+    connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+# -- migration ---------------------------------------------------------------------------------
 
 
 def _migrate(engine: Engine) -> None:
+    with engine.execution_options(reading=True).begin() as connection:
+        if _current_revision(connection) == LATEST_REVISION:
+            return
     with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            # Two servers may start at the same moment. SQLite's own lock is taken already.
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})")
         current = _current_revision(connection)
         if current == LATEST_REVISION:
+            return
+        if current is None:
+            _create(connection)
             return
         # Alembic takes a third of a start, and is needed once an upgrade.
         from alembic import command
@@ -55,15 +179,38 @@ def _migrate(engine: Engine) -> None:
         from alembic.script import ScriptDirectory
 
         config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
+        config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         scripts = ScriptDirectory.from_config(config)
-        if current is not None and current not in {s.revision for s in scripts.walk_revisions()}:
+        if current not in {s.revision for s in scripts.walk_revisions()}:
             raise NewerDatabase(
-                f"{engine.url.database} was written by a newer Penstock (its schema is "
-                f"{current!r}). Upgrade Penstock, or give another PENSTOCK_HOME."
+                f"{_place(engine)} was written by a newer Penstock (its schema is {current!r}). "
+                "Upgrade Penstock, or give another PENSTOCK_HOME or database_url."
             )
+        if engine.dialect.name == "sqlite":
+            _back_up(Path(str(engine.url.database)), current)
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def _create(connection: Connection) -> None:
+    """A new database, as all migrations together would make it."""
+    METADATA.create_all(connection, checkfirst=False)
+    connection.execute(insert(REVISIONS), [{"subject": s, "number": 0} for s in Subject])
+    connection.execute(insert(ALEMBIC_VERSION).values(version_num=LATEST_REVISION))
+
+
+def _back_up(path: Path, revision: str) -> None:
+    """Copy the database as it is to `NAME-REVISION.db` beside it, whole or not at all."""
+    copy = path.with_name(f"{path.stem}-{revision}{path.suffix}")
+    new = copy.with_suffix(".new")
+    new.unlink(missing_ok=True)
+    new.touch(mode=0o600)
+    with (
+        contextlib.closing(sqlite3.connect(path)) as source,
+        contextlib.closing(sqlite3.connect(new)) as target,
+    ):
+        source.backup(target)
+    new.replace(copy)
 
 
 def _current_revision(connection: Connection) -> str | None:
@@ -71,3 +218,16 @@ def _current_revision(connection: Connection) -> str | None:
         return None
     row = connection.exec_driver_sql("SELECT version_num FROM alembic_version").first()
     return str(row[0]) if row else None
+
+
+def _place(engine: Engine) -> str:
+    """The file, or the URL without its password."""
+    url = engine.url
+    if engine.dialect.name == "sqlite":
+        return str(url.database)
+    return without_password(url.render_as_string())
+
+
+def _first_line(error: SQLAlchemyError) -> str:
+    said = error.orig if isinstance(error, DBAPIError) else error
+    return (str(said).strip() or "it does not answer").splitlines()[0]

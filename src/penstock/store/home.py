@@ -2,25 +2,63 @@
 
 from pathlib import Path
 
-from penstock.store.database import open_database
-from penstock.store.keys import KeyStore, KeyWatch, read_pepper
+import msgspec
+
+from penstock.store.adapters import AdapterStore
+from penstock.store.catalogue import CatalogueStore
+from penstock.store.database import Database, open_database
+from penstock.store.deployments import DeploymentStore
+from penstock.store.digests import DigestStore
+from penstock.store.events import EventStore
+from penstock.store.keys import KeyStore, read_pepper
+from penstock.store.progress import ProgressStore
+from penstock.store.replicas import ReplicaStore
+from penstock.store.statistics import StatisticsStore
 
 
 class CannotOpenHome(Exception):
     """The state directory cannot be made or used; the text is a sentence for a person."""
 
 
-def open_keys(home: Path) -> tuple[KeyStore, KeyWatch, bytes]:
-    """The keys kept under `home`, a watch on them, and the pepper.
+class Stores(msgspec.Struct, frozen=True, kw_only=True):
+    """All that is durable, by concept. `pepper` is the secret of the keys' HMACs."""
 
-    Raises CannotOpenHome, NewerDatabase.
+    database: Database
+    pepper: bytes
+    keys: KeyStore
+    catalogue: CatalogueStore
+    adapters: AdapterStore
+    deployments: DeploymentStore
+    progress: ProgressStore
+    replicas: ReplicaStore
+    events: EventStore
+    statistics: StatisticsStore
+    digests: DigestStore
+
+
+def open_stores(home: Path, database_url: str = "") -> Stores:
+    """What is kept under `home`; the tables in the database at `database_url`, if there is one.
+
+    Raises CannotOpenHome, CannotOpenDatabase, NewerDatabase.
     """
     try:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         pepper = read_pepper(home / "pepper")
-        database = open_database(home / "penstock.db")
+        database = open_database(database_url or home / "penstock.db")
     except OSError as error:
         raise CannotOpenHome(
             f"Cannot use the state directory {home}: {error.strerror}. Set PENSTOCK_HOME."
         ) from None
-    return KeyStore(database, pepper), KeyWatch(database), pepper
+    return Stores(
+        database=database,
+        pepper=pepper,
+        keys=KeyStore(database, pepper),
+        catalogue=CatalogueStore(database),
+        adapters=AdapterStore(database),
+        deployments=DeploymentStore(database),
+        progress=ProgressStore(database),
+        replicas=ReplicaStore(database),
+        events=EventStore(database),
+        statistics=StatisticsStore(database),
+        digests=DigestStore(database),
+    )

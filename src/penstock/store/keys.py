@@ -4,89 +4,84 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import Engine, Row, delete, insert, select
+from sqlalchemy import delete, insert, select
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from penstock.domain.key import Key, digest, hint, new_secret
+from penstock.domain.errors import Conflict
+from penstock.domain.key import OPERATOR, Key, Principal, digest, hint, new_secret
+from penstock.store.database import Database, Subject
+from penstock.store.rows import row_of, struct_of
 from penstock.store.tables import ACCOUNTS, KEYS
 
 PEPPER_BYTES = 32
-DEFAULT_ACCOUNT = "default"
-
-
-class KeyExists(Exception):
-    """There is such a key already, by name or by secret."""
 
 
 class KeyStore:
     """The one writer of accounts and keys."""
 
-    def __init__(self, engine: Engine, pepper: bytes) -> None:
-        self._engine = engine
+    def __init__(self, database: Database, pepper: bytes) -> None:
+        self._database = database
         self._pepper = pepper
 
     def all(self) -> list[Key]:
-        with self._engine.begin() as connection:
-            rows = connection.execute(select(KEYS).order_by(KEYS.c.created_at))
-            return [_key(row) for row in rows]
+        with self._database.reading() as connection:
+            rows = connection.execute(
+                select(KEYS, ACCOUNTS.c.name.label("account"))
+                .join(ACCOUNTS)
+                .order_by(KEYS.c.created_at)
+            )
+            return [struct_of(Key, row) for row in rows]
+
+    def principals(self) -> dict[bytes, Principal]:
+        """Who is meant by each key, by its digest: what a server needs to know of thousands."""
+        columns = (KEYS.c.digest, KEYS.c.account_id, KEYS.c.id, ACCOUNTS.c.name)
+        with self._database.reading() as connection:
+            rows = connection.execute(select(*columns).join(ACCOUNTS))
+            return {digest: Principal(*whom) for digest, *whom in rows}
+
+    def any(self) -> bool:
+        """Whether there is a key."""
+        with self._database.reading() as connection:
+            return connection.execute(select(KEYS.c.id).limit(1)).first() is not None
+
+    def never_used(self) -> bool:
+        """Whether there has never been a key."""
+        with self._database.reading() as connection:
+            account = select(ACCOUNTS.c.id).where(ACCOUNTS.c.name == OPERATOR)
+            return connection.execute(account).first() is None
+
+    def operator_id(self) -> str:
+        """The id of the operator's account, which is made when it is not there."""
+        with self._database.writing(Subject.KEYS) as connection:
+            return _operator_id(connection)
 
     def create(self, name: str, secret: str | None = None) -> tuple[Key, str]:
-        """A new key of the default account, and its secret. Raises KeyExists."""
+        """A new key of the default account, and its secret. Raises Conflict."""
         secret = secret or new_secret()
-        with self._engine.begin() as connection:
+        with self._database.writing(Subject.KEYS) as connection:
             named = connection.execute(select(KEYS.c.id).where(KEYS.c.name == name)).first()
             if named is not None:
-                raise KeyExists(f"There is a key called {name!r} already.")
-            account = connection.execute(
-                select(ACCOUNTS.c.id).where(ACCOUNTS.c.name == DEFAULT_ACCOUNT)
-            ).scalar()
-            now = datetime.now(UTC)
-            if account is None:
-                account = _new_id()
-                connection.execute(
-                    insert(ACCOUNTS).values(id=account, name=DEFAULT_ACCOUNT, created_at=now)
-                )
+                raise Conflict(f"There is a key called {name!r} already.")
             key = Key(
                 id=_new_id(),
-                account_id=account,
+                account_id=_operator_id(connection),
+                account=OPERATOR,
                 name=name,
                 digest=digest(secret.encode(), self._pepper),
                 hint=hint(secret),
-                created_at=now,
+                created_at=datetime.now(UTC),
             )
             try:
-                connection.execute(insert(KEYS).values(**_row(key)))
+                connection.execute(insert(KEYS).values(**row_of(key, KEYS)))
             except IntegrityError:
-                raise KeyExists("This very key is stored already, under another name.") from None
+                raise Conflict("This very key is stored already, under another name.") from None
         return key, secret
 
     def delete(self, name: str) -> bool:
         """Whether there was a key of that name."""
-        with self._engine.begin() as connection:
+        with self._database.writing(Subject.KEYS) as connection:
             return connection.execute(delete(KEYS).where(KEYS.c.name == name)).rowcount > 0
-
-
-class KeyWatch:
-    """Tells whether another process has written to the database since the last question."""
-
-    def __init__(self, engine: Engine) -> None:
-        # SQLite counts for one connection what others commit, so it has to stay the same one.
-        self._connection = engine.raw_connection()
-        self._version = self._read()
-
-    def changed(self) -> bool:
-        before, self._version = self._version, self._read()
-        return before != self._version
-
-    def close(self) -> None:
-        self._connection.close()
-
-    def _read(self) -> int:
-        cursor = self._connection.cursor()
-        cursor.execute("PRAGMA data_version")
-        row = cursor.fetchone()
-        cursor.close()
-        return int(row[0]) if row else 0
 
 
 def read_pepper(path: Path) -> bytes:
@@ -101,13 +96,15 @@ def read_pepper(path: Path) -> bytes:
     return pepper
 
 
+def _operator_id(connection: Connection) -> str:
+    known = connection.execute(select(ACCOUNTS.c.id).where(ACCOUNTS.c.name == OPERATOR)).scalar()
+    if known is not None:
+        return str(known)
+    id_ = _new_id()
+    values = {"id": id_, "name": OPERATOR, "created_at": datetime.now(UTC)}
+    connection.execute(insert(ACCOUNTS).values(values))
+    return id_
+
+
 def _new_id() -> str:
     return os.urandom(8).hex()
-
-
-def _key(row: Row) -> Key:  # type: ignore[type-arg]
-    return Key(**row._mapping)
-
-
-def _row(key: Key) -> dict[str, object]:
-    return {name: getattr(key, name) for name in key.__struct_fields__}

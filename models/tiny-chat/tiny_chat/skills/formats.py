@@ -1,3 +1,4 @@
+# ruff: noqa: E501 - long lists read better as text
 """JSON on demand: with asked keys, from a sentence, or after a schema."""
 
 from __future__ import annotations
@@ -7,6 +8,7 @@ from collections.abc import Mapping
 
 from tiny_chat import words
 from tiny_chat.dialogue import Dialogue, Value, assistant, exchange, system, user
+from tiny_chat.grammars import grammar
 from tiny_chat.skills.tools import value
 from tiny_chat.source import Source
 
@@ -33,7 +35,7 @@ _KEYS = (
     ("item", "word"),
     ("quantity", "small"),
 )
-_ASK = (
+ASK = (
     "[return|give me|write|output|make] [a JSON object|JSON] with [|the ]keys <k>: <b>",
     "make JSON with <k> from: <b>",
     "give me [a JSON object|JSON] with <k>: <b>",
@@ -48,6 +50,30 @@ _ASK = (
     "[fill|make] a JSON object[| with <k>] from this: <b>",
     "I need JSON with [|the keys ]<k> for: <b>",
     "extract [the|] [fields|keys] <k>: <b>",
+    "[please|can you|could you] [write|make|give me] [a JSON object|JSON|json] with [|the ][keys|fields] <k>: <b>",
+    "[fields|keys]: <k>. Text: <b>",
+    "<b>\n[Make|Write] [a|] JSON [object|] [with|from it with] <k>",
+    "[take|get|pull] <k> from this [as|into] JSON: <b>",
+    "JSON please: <b>",
+    "json: <b>",
+    "[what is|show me] this as JSON[| with <k>]: <b>",
+    "a JSON object with <k> [from|for|of]: <b>",
+    "[format|encode|express|represent] this [in|as] JSON: <b>",
+    "turn the [text|sentence|data] into [a JSON object|JSON]: <b>",
+    "<b> [As|In] JSON[| with <k>], please.",
+    "I want <k> in JSON. <b>",
+    "[create|produce|build|generate] JSON [with|from] [the keys|the fields|] <k>: <b>",
+    "[read|parse] this and [answer|reply] in JSON with <k>: <b>",
+    "[only|just] JSON with <k>: <b>",
+    "[return|give] [an object|a JSON] with [exactly|] [the keys|] <k>: <b>",
+    "[find|collect|pick] <k> in this [and|,] [answer|write] JSON: <b>",
+    "JSON only[|, with <k>|, keys <k>]: <b>",
+    "[make|build] an object of <k> from: <b>",
+    "[translate|map|change] this [to|into] a JSON object[| with <k>]: <b>",
+    "<k> as JSON, from this: <b>",
+    "[text|input|data]: <b> [keys|fields]: <k>. [JSON|Answer in JSON|Give JSON]",
+    "[please|now] [answer|reply] [only|] with JSON of <k>: <b>",
+    "what would this be [in|as] JSON[|, with <k>]? <b>",
 )
 _ASK_SYSTEM = (
     "[Answer|Reply|Respond] [in|with|only in] JSON with the keys <k>.",
@@ -56,6 +82,18 @@ _ASK_SYSTEM = (
     "Output a JSON object with <k>.",
     "[Always|Only] [return|write] JSON with <k>.",
     "Your output is JSON. The keys are <k>.",
+    "[Reply|Answer] [only|] with [an object|a JSON object] of <k>.",
+    "From each text, take <k> as JSON.",
+    "[JSON only|Only JSON]: <k>.",
+    "[Convert|Turn] what the user says to JSON with <k>.",
+    "Make a JSON object with [the keys|the fields|] <k> from the text.",
+    "You are a parser: JSON with <k>.",
+    "[Give|Send] back JSON with [the keys|] <k>[| and nothing else].",
+    "[Speak|Talk] JSON only, with <k>.",
+    "For every message [make|write] JSON with [the fields|] <k>.",
+    "[Read|Parse] the text, [answer|reply] JSON with <k>.",
+    "Fields of your JSON: <k>.",
+    "[You write|You answer with] objects: <k>.",
 )
 _SCHEMA_ASK = (
     "[Answer|Reply] as JSON that obeys this schema: <s>\n<b>",
@@ -64,6 +102,12 @@ _SCHEMA_ASK = (
     "Use this JSON schema: <s>. <b>",
     "Fill this schema: <s> from: <b>",
     "<b>. [Answer|Reply] in JSON after the schema <s>",
+    "[Reply|Answer] in JSON. Schema: <s> Text: <b>",
+    "[Fill|Use|Obey] the schema <s> [with|for]: <b>",
+    "<s>\n[Make|Write] JSON [of|from] this: <b>",
+    "Text: <b>\nJSON schema: <s>",
+    "Given the schema <s>, [convert|parse|turn into JSON]: <b>",
+    "[Extract|Parse] by this schema <s>\n<b>",
 )
 _BINDINGS = ("<k> is <v>", "<k>: <v>", "<k> = <v>", "the <k> is <v>", "<k> <v>", "its <k> is <v>")
 
@@ -121,7 +165,7 @@ def _material(source: Source, whole: bool) -> tuple[str, dict[str, Value]]:
     else:
         made = record(source, source.number(1, 4))
         text = _listed(source, made)
-    if not whole and len(made) > 1 and source.chance(0.2):
+    while not whole and len(made) > 1 and source.chance(0.2 if source.held_out else 0.4):
         del made[source.one(list(made))]
     return text, made
 
@@ -140,9 +184,11 @@ def _schema(made: Mapping[str, Value]) -> str:
 def fill(source: Source) -> Dialogue:
     if source.chance(0.2):
         text, made = _material(source, whole=False)
-        prompt = source.phrase(_ASK_SYSTEM).replace("<k>", _keys(source, made))
+        prompt = source.phrase(_ASK_SYSTEM, grammar("json_system")).replace(
+            "<k>", _keys(source, made)
+        )
         return Dialogue((system(prompt), user(text), assistant(_dumped(made))))
-    asked = source.phrase(_ASK)
+    asked = source.phrase(ASK, (*grammar("json"), *grammar("json_whole")))
     text, made = _material(source, whole="<k>" not in asked)
     asked = asked.replace("<k>", _keys(source, made))
     asked = asked[0].upper() + asked[1:] if source.chance(0.5) else asked

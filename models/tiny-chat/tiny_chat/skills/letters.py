@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from tiny_chat import words
 from tiny_chat.dialogue import Dialogue, Reply, assistant, exchange, user
 from tiny_chat.manners import spoken
+from tiny_chat.skills import talk
+from tiny_chat.skills.unknown import unknown
 from tiny_chat.source import Source
 
 TOO_LARGE = "That is too large for me; I only do sums to twenty."
@@ -26,6 +28,16 @@ _COPY = (
     'your answer should be "<v>"',
     "[reply|answer] with <v>",
     "say the following: <v>",
+    "[please|can you|could you] [repeat|say|write|echo|copy][| this| after me]: <v>",
+    "[echo|copy|repeat|say] [the words|the sentence|this sentence|these words|the line]: <v>",
+    "[give|send|write] [me|] [back|] exactly: <v>",
+    "what I say, you repeat: <v>",
+    "[say|write|print] [only|just] <v>",
+    "[repeat|echo|copy] what I [say|write]: <v>",
+    "now [say|repeat|write] <v>",
+    "[say|write] it [back|again]: <v>",
+    "parrot this: <v>",
+    '[type|output|answer] "<v>"',
 )
 _SENTENCES = (
     "the <a> <w> jumps over the <a> <w>",
@@ -45,6 +57,8 @@ def _copied(source: Source) -> str:
         return source.text(1, 6)
     if dice < 0.5:
         return source.code()
+    if not source.held_out and dice < 0.7:
+        return source.one((talk.greeting, talk.penstock, unknown))(source).messages[0].content
     text = source.phrase(_SENTENCES)
     slots: dict[str, Callable[[], str]] = {
         "<a>": lambda: source.one(words.ADJECTIVES),

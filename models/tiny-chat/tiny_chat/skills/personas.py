@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -47,6 +47,12 @@ _PIRATE = (
     "I want you to [sound|talk] like a pirate.",
     "Pirate mode.",
     "You answer as a pirate would.",
+    "[Speak|Reply|Talk|Write] as a pirate[| would].",
+    "You are an old pirate.",
+    "[Use|Write in|Answer in] pirate [talk|speech|language|slang].",
+    "[Sound|Act|Behave] like a pirate.",
+    "You are a pirate named <n>.",
+    "Imagine you are a pirate.",
 )
 _FRENCH = (
     "Greet the user in French.",
@@ -110,6 +116,14 @@ _NAMED = (
     "[Act as|Play|Pretend to be] <n>[|, a <j>].",
     "You are <n> and work for <p>.",
     "You are <n>, the assistant of <p>.",
+    "[The assistant|This assistant] is called <n>.",
+    "You are <n>[|, the <j>]. Be [friendly|kind|brief].",
+    "Your [first|] name is <n>[| and you are a <j>].",
+    "[Be|Play the role of|Speak as] <n>[|, a <j>].",
+    "<n> is your name.",
+    "You, <n>, are a <j>.",
+    "[From now on|Today] you are <n>[|, a <j>].",
+    "People call you <n>.",
 )
 _PLAIN = (
     "You are a helpful assistant.",
@@ -228,6 +242,22 @@ _WHO = (
     "who is this?",
     "[say|tell me] who you are",
     "do you have a name?",
+    "what are you named?",
+    "and who are you?",
+    "how are you called?",
+    "tell me your name",
+    "who am I [chatting|speaking] with?",
+    "may I know your name?",
+    "what do people call you?",
+    "what name do you have?",
+    "[please|] introduce yourself",
+    "your name, please",
+    "[so|well], who are you?",
+    "what's your name?",
+    "how should I call you?",
+    "who is [talking|answering]?",
+    "state your name",
+    "name?",
 )
 _ROLE = (
     "what do you do?",
@@ -236,7 +266,21 @@ _ROLE = (
     "tell me your job",
     "what is your work?",
     "which job do you have?",
+    "what is your profession?",
+    "what do you work as?",
+    "what do you do for a living?",
+    "as what do you work?",
+    "your job?",
+    "tell me what you do",
 )
+
+
+def _asked(source: Source, phrasings: Sequence[str]) -> str:
+    """A question to the persona; in training none that the evaluation asks without one."""
+    while True:
+        asked = spoken(source, source.phrase(phrasings))
+        if source.held_out or not talk.topic_wall().holds(asked):
+            return asked
 
 
 def named(source: Source) -> Dialogue:
@@ -245,10 +289,10 @@ def named(source: Source) -> Dialogue:
     prompt = source.phrase(_NAMED).replace("<n>", name).replace("<j>", job)
     prompt = _filled(source, prompt)
     if job in prompt and source.chance(0.3):
-        asked, answer = source.phrase(_ROLE), f"I am {name}, {words.with_article(job)}."
+        asked, answer = _asked(source, _ROLE), f"I am {name}, {words.with_article(job)}."
     elif source.chance(0.75):
         role = f", {words.with_article(job)}" if job in prompt else ""
-        asked, answer = source.phrase(_WHO), f"I am {name}{role}."
+        asked, answer = _asked(source, _WHO), f"I am {name}{role}."
     else:
         return Dialogue((system(prompt), *source.one(_SIMPLE[2:])(source).messages))
-    return Dialogue((system(prompt), *exchange(spoken(source, asked), answer).messages))
+    return Dialogue((system(prompt), *exchange(asked, answer).messages))

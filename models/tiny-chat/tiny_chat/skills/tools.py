@@ -1,4 +1,4 @@
-# ruff: noqa: SIM905 - long lists read better as text
+# ruff: noqa: SIM905, E501 - long lists read better as text
 """Calling tools: natural ones from data/tools.toml under changing names, and made-up ones."""
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from tiny_chat.dialogue import (
     assistant,
     user,
 )
+from tiny_chat.grammars import grammar
+from tiny_chat.manners import reworded, with_a_near_word
+from tiny_chat.phrasings import half
 from tiny_chat.places import DATA
 from tiny_chat.skills import talk
 from tiny_chat.skills.unknown import unknown
-from tiny_chat.source import Source, half, is_held_out
+from tiny_chat.source import Source, is_held_out
 
 _ROOMS = ("kitchen bedroom office garage hall bathroom garden cellar attic balcony").split()
 _FOODS = [*words.FRUITS, *words.VEGETABLES, "cheese", "ham", "olives", "corn", "rice", "bread"]
@@ -170,7 +173,7 @@ def _schema_type(kind: str) -> str:
 def natural_request(source: Source) -> Request:
     natural = source.one(natural_half(source.held_out))
     kinds = {name: kind.removesuffix("?") for name, kind in natural.kinds.items()}
-    asked = source.expand(source.one(natural.asks))
+    asked = _question(source, natural)
     named = [name for name in kinds if f"<{name}>" in asked]
     values = {name: value(source, kinds[name]) for name in named}
     while len(set(map(str, values.values()))) < len(values):
@@ -192,6 +195,52 @@ def natural_request(source: Source) -> Request:
     )
     call = Call(tool.name, {renamed[name]: made for name, made in values.items()})
     return Request(_with_extra(source, tool), asked, call)
+
+
+# A tool asked for in the words of its description <d>, with bare values <b>.
+_DESCRIBED = (
+    "[please |now |can you |could you |I want to |I need to |let us |let's |time to |try to |]<d>[:|,| -| with| for|.|] <b>",
+    "<b>[:|,| -|.] [please |now |can you |could you |I want to |I need to |]<d>[| please]",
+    "[I want|I need|is there|do you have|give me|use] [a tool|something|a way|a function] to <d>[:|,|. Take|. Here is| for] <b>",
+)
+
+
+def _question(source: Source, natural: Natural) -> str:
+    """How people ask for the tool; in training also in other words, or those of its description."""
+    if source.held_out:
+        return source.expand(source.one(natural.asks))
+    if source.chance(0.12):
+        needed = [k for k, kind in natural.kinds.items() if not kind.endswith("?")]
+        about = natural.about[0].lower() + natural.about[1:].rstrip(".")
+        if source.chance(0.5):
+            about = with_a_near_word(source, about)
+        asked = source.expand(source.one(_DESCRIBED)).replace("<d>", about)
+        return asked.replace("<b>", words.listing([f"<{k}>" for k in needed] or ["now"]))
+    if source.chance(0.08):
+        needed = [f"<{k}>" for k, kind in natural.kinds.items() if not kind.endswith("?")]
+        named = natural.name.removeprefix("get_").split("_")
+        return _loose(source, [*named, *needed] if source.chance(0.6) else [*needed, *named])
+    asked = source.expand(source.one(natural.asks))
+    if source.chance(0.35):
+        asked = reworded(source, asked)
+    return with_a_near_word(source, asked) if source.chance(0.1) else asked
+
+
+_FILLERS = (
+    "the a my our your this that some any for of in on at to from with by as and please now just "
+    "need want have has is are was be do does can could would let put take give make bring show "
+    "tell see know there here me us it them out up down off into over again more today"
+).split()
+
+
+def _loose(source: Source, parts: Sequence[str]) -> str:
+    """The parts in order among words that say little: only the parts can be gone by."""
+    loose: list[str] = []
+    for part in parts:
+        loose += [source.one(_FILLERS) for _ in range(source.one((0, 0, 1, 1, 2, 3)))]
+        loose.append(part)
+    loose += [source.one(_FILLERS) for _ in range(source.one((0, 0, 0, 1, 2)))]
+    return " ".join(loose) + source.one(("", "", "?", " please"))
 
 
 def _quoted(source: Source, made: Value, kind: str) -> str:
@@ -286,7 +335,7 @@ _MADE_ARGUMENTS = (
     ("item", "word"),
     ("topic", "word"),
 )
-_MADE_ASK = (
+MADE_ASK = (
     "<h> with <b>",
     "please <h> with <b>",
     "<h>, <b>",
@@ -300,6 +349,15 @@ _MADE_ASK = (
     "now <h> with <b>",
     "<f>(<b>)",
     "I need <f> with <b>",
+    "<h>: <b>",
+    "[I'd like|I would like|we need] to <h>, <b>",
+    "[do|make] a <f> with <b>",
+    "<h> where <b>",
+    "[let us|let's] <h> with <b>",
+    "<f>, <b>",
+    "[execute|start|trigger|invoke] <f> with <b>",
+    "<b>: <h>",
+    "with <b>, <h>",
 )
 _MADE_BINDING = ("<k> <v>", "<k> = <v>", "<k>: <v>", "the <k> <v>", "<k> set to <v>", "<k> is <v>")
 
@@ -312,11 +370,15 @@ def made_up_request(source: Source) -> Request:
     name = _styled(source, f"{verb}_{noun}")
     if not name_allowed(name, source.held_out):
         return made_up_request(source)
-    kinds = _made_up_arguments(source)
+    kinds = _made_up_arguments(source, source.one((1, 1, 2, 2, 3)))
     values = {key: value(source, kind) for key, kind in kinds.items()}
     binding = source.one(_MADE_BINDING)
     bound = [binding.replace("<k>", k).replace("<v>", str(v)) for k, v in values.items()]
-    asked = source.phrase(_MADE_ASK).replace("<f>", name).replace("<h>", f"{verb} {noun}")
+    asked = (
+        source.phrase(MADE_ASK, grammar("made_call"))
+        .replace("<f>", name)
+        .replace("<h>", f"{verb} {noun}")
+    )
     asked = asked.replace("<b>", words.listing(source.shuffled(bound)))
     optional = source.chance(0.3)
     parameters = tuple(
@@ -330,18 +392,122 @@ def made_up_request(source: Source) -> Request:
     return Request(tool, asked, Call(name, values))
 
 
-def _made_up_arguments(source: Source) -> dict[str, str]:
+def _made_up_arguments(source: Source, count: int) -> dict[str, str]:
     kinds: dict[str, str] = {}
-    for _ in range(source.one((1, 1, 2, 2, 3))):
+    while len(kinds) < count:
         if source.chance(0.6):
             name, kind = source.one(_MADE_ARGUMENTS)
         else:
             name, kind = source.pseudoword(), source.one(("word", "person", "code", "amount"))
-        kinds[name] = kind
+        kinds[name] = "|".join(_some_words(source)) if source.chance(0.12) else kind
     return kinds
 
 
+def _some_words(source: Source) -> list[str]:
+    """An enumeration that no other tool has."""
+    return list(dict.fromkeys(source.word() for _ in range(source.number(3, 5))))
+
+
+# Tools for all sorts of things: <v> a verb, <o> the thing, <x> and <y> the arguments.
+_WORDED_VERBS = (
+    "get find check show book order open close start stop send read call cancel update delete "
+    "rate buy sell repair clean move share print count test lock unlock rent reset scan mark pay "
+    "wash paint measure watch follow block invite plan load save copy"
+).split()
+_WORDED_PLAIN = (
+    "<v> the <o>",
+    "<v> <o>[| now]",
+    "[what|which|how] is the <o>?",
+    "[show|tell] me the <o>",
+    "[please|now] <v> my <o>",
+    "the <o>[| please|?]",
+    "I [want|need|would like] [the|a] <o>",
+    "[can you|could you] <v> the <o>[|?]",
+)
+_WORDED_ONE = (
+    "<v> the <o> [of|for|in|at|from] <x>",
+    "<v> <o> [of|for|in|at|from|to] <x>",
+    "[what is|what's|how is|where is|show me|tell me|I want|I need] the <o> [of|for|in|at|from] <x>[|?]",
+    "<v> <x>'s <o>",
+    "<x>: <v> the <o>",
+    "<o> [of|for|in|at] <x>[|?]",
+    "[is|are] there [a|any] <o> [for|in|at|near] <x>?",
+    "<v> me [a|the] <o> [for|to|from|in] <x>",
+    "how [much|many|good|old] is the <o> [of|in|for] <x>?",
+    "the <o> [of|in|at] <x>",
+    "I would like to <v> the <o> [of|for|in] <x>",
+    "<x> <o>[|?]",
+    "[I want|I need|get me] [a|the] <o> [for|from|in|at] <x>",
+    "<v> <x> [for|in|as|to] the <o>",
+    "<o>: <x>",
+    "[can you|could you] <v> the <o> [of|for|in] <x>[|?]",
+    "<v> <x>, the <o>",
+    "[give|bring|tell] <x> [the|a] <o>",
+    "<x> [needs|wants] [a|the] <o>",
+)
+_WORDED_TWO = (
+    "<v> the <o> [of|for|in|at|from] <x> [to|with|on|at|for|as] <y>",
+    "<v> <o> <x> [to|with|on|at|for|as] <y>",
+    "<v> <y> <o> [of|for|in|at|from|to] <x>",
+    "<o> [from|of|in|for] <x> [to|on|until|with] <y>[|?]",
+    "<v> a <o> for <x>, <y>",
+    "[what is|what's|show me] the <o> [of|for|in] <x> [on|at|with|for] <y>[|?]",
+    "<x> [wants|needs] <y> <o>",
+    "<v> <x> and <y> in the <o>",
+    "<o>: <x>, <y>",
+    "<v> <o> <y> [for|of|at|in] <x>",
+    "[I want|I need|get me] [a|the] <o> [for|from|in] <x> [with|at|to|on] <y>",
+    "<v> the <o> [of|in|for] <x>: <y>",
+    "[can you|could you] <v> the <o> [from|of] <x> [to|with] <y>[|?]",
+    "[with|at|on] <y>, <v> the <o> [of|for|in] <x>",
+    "<x>, <y>: <v> <o>",
+)
+_WORDED_ABOUT = ("<V> the <o>", "<V> a <o> for a <k>", "The <o> of a <k>", "<V>s <o>", "")
+
+
+def worded_request(source: Source) -> Request:
+    """A tool for some thing, asked for by the thing's name; the arguments are not named."""
+    verb, said, thing, meant = _deed_and_thing(source)
+    name = _styled(
+        source, source.one((f"{verb}_{thing}", f"{verb}_{thing}", f"{thing}_{verb}", thing))
+    )
+    if not name_allowed(name, source.held_out):
+        return worded_request(source)
+    kinds = _made_up_arguments(source, source.one((0, 1, 1, 1, 2, 2)))
+    values = {key: value(source, kind) for key, kind in kinds.items()}
+    while len(set(map(str, values.values()))) < len(values):
+        values = {key: value(source, kind) for key, kind in kinds.items()}
+    asked = source.phrase((_WORDED_PLAIN, _WORDED_ONE, _WORDED_TWO)[len(values)])
+    if not source.held_out and source.chance(0.3):
+        slots = ["<x>", "<y>"][: len(values)]
+        asked = _loose(source, ["<o>", *slots] if source.chance(0.5) else [*slots, "<o>"])
+    asked = asked.replace("<v>", said).replace("<o>", meant)
+    for slot, made in zip(("<x>", "<y>"), values.values(), strict=False):
+        asked = asked.replace(slot, str(made))
+    about = source.one(_WORDED_ABOUT).replace("<V>", verb.title()).replace("<o>", thing)
+    about = about.replace("<k>", next(iter(kinds), "user"))
+    parameters = tuple(
+        Parameter(k, _schema_type(kind), choices=tuple(kind.split("|")) if "|" in kind else ())
+        for k, kind in kinds.items()
+    )
+    return Request(_with_extra(source, Tool(name, about, parameters)), asked, Call(name, values))
+
+
+def _deed_and_thing(source: Source) -> tuple[str, str, str, str]:
+    """A verb and a thing, each as the tool calls it and as the user does."""
+    verb, thing = source.one(_WORDED_VERBS), source.word()
+    said = verb if source.chance(0.7) else source.one(_WORDED_VERBS)
+    if source.held_out or source.chance(0.45):
+        return verb, said, thing, thing
+    deeds = source.mine(source.one(words.alike("deeds"))) or [verb]
+    things = source.mine(source.one(words.alike("things"))) or [thing]
+    verb, said = source.one(deeds), source.one(deeds).replace("_", " ")
+    return verb, said, source.one(things), source.one(things)
+
+
 def any_request(source: Source) -> Request:
+    if not source.held_out and source.chance(0.35):
+        return worded_request(source)
     return natural_request(source) if source.chance(0.65) else made_up_request(source)
 
 
@@ -355,7 +521,7 @@ def _toolbox(source: Source, needed: Sequence[Tool], others: int) -> tuple[Tool,
 
 
 def _others(source: Source) -> int:
-    return source.one((0, 0, 1, 1, 2, 3))
+    return source.one((0, 0, 1, 1, 2, 3) if source.held_out else (0, 1, 1, 2, 3))
 
 
 def _one_call(source: Source, request: Request) -> Dialogue:
@@ -380,7 +546,11 @@ def made_up_call(source: Source) -> Dialogue:
     return _one_call(source, made_up_request(source))
 
 
-_JOIN = (
+def worded_call(source: Source) -> Dialogue:
+    return _one_call(source, worded_request(source))
+
+
+JOIN = (
     "<1> and <2>",
     "<1>. <2>",
     "<1>, and also <2>",
@@ -390,6 +560,19 @@ _JOIN = (
     "<1> and <2>",
     "<1>; <2>",
     "<1> plus <2>",
+    "<1>, then <2>",
+    "<1>\n<2>",
+    "<1>; besides, <2>",
+    "1. <1> 2. <2>",
+    "[do two things|two things]: <1>, <2>",
+    "<1>, [afterwards|after that|next|besides] <2>",
+    "<1> [as well as|together with|followed by|along with] <2>",
+    "both: <1> and <2>",
+    "<1>[| please]. [Then|Also|And then|Next] <2>",
+    "<1>? And <2>",
+    "[I have two wishes|I need two things]: <1>, [and|also] <2>",
+    "<1> & <2>",
+    "<1> / <2>",
 )
 
 
@@ -399,7 +582,7 @@ def two_calls(source: Source) -> Dialogue:
     second = _same_again(source, first) if source.chance(0.35) else any_request(source)
     if second.tool.name == first.tool.name and second.tool != first.tool:
         return two_calls(source)
-    asked = source.phrase(_JOIN).replace("<1>", first.question.rstrip("?."))
+    asked = source.phrase(JOIN, grammar("join")).replace("<1>", first.question.rstrip("?."))
     asked = asked.replace("<2>", second.question)
     if second.tool == first.tool and (short := _shared_question(first, second)):
         asked = short if source.chance(0.6) else asked
@@ -410,6 +593,8 @@ def two_calls(source: Source) -> Dialogue:
 
 def _same_again(source: Source, request: Request) -> Request:
     """The same request for another value of its first argument, when that is a plain name."""
+    if not request.call.arguments:
+        return any_request(source)
     name, old = next(iter(request.call.arguments.items()))
     if not isinstance(old, str) or request.question.count(old) != 1 or not old.isalpha():
         return any_request(source)
@@ -423,9 +608,9 @@ def _same_again(source: Source, request: Request) -> Request:
 
 def _shared_question(first: Request, second: Request) -> str:
     """`weather in Paris and Rome`, from two questions that differ in one word."""
-    one, two = next(iter(first.call.arguments.values())), next(iter(second.call.arguments.values()))
-    if len(first.call.arguments) > 1:
+    if len(first.call.arguments) != 1:
         return ""
+    one, two = next(iter(first.call.arguments.values())), next(iter(second.call.arguments.values()))
     return first.question.replace(str(one), f"{one} and {two}")
 
 

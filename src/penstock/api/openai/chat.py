@@ -5,27 +5,33 @@ from typing import Any, Literal
 
 import msgspec
 
+from penstock.api.openai.answers import (
+    AnsweredFunction,
+    AnsweredTool,
+    AssistantAnswer,
+    ChatChoice,
+    ChatCompletion,
+    ChatLogprob,
+    ChatLogprobs,
+    TopLogprob,
+)
 from penstock.api.openai.identity import Identity, IdentityMaker
 from penstock.api.openai.limits import check_length
 from penstock.api.openai.request import choice_sampling, output_format_of, sampling_of, stops_of
 from penstock.api.openai.schemas import check_schema
 from penstock.api.openai.sse import ChunkWriter, encode
-from penstock.api.openai.usage import usage_json
+from penstock.api.openai.usage import usage_of
 from penstock.api.openai.wire import (
-    AnsweredFunction,
-    AnsweredTool,
     AssistantMessage,
     CalledTool,
     ChatCompletionRequest,
-    ChatLogprob,
-    ChatLogprobs,
     DeveloperMessage,
+    ImagePart,
     NamedTool,
     RefusalPart,
     SystemMessage,
     TextPart,
     ToolMessage,
-    TopLogprob,
     UserMessage,
 )
 from penstock.api.openai.wire import Message as WireMessage
@@ -41,26 +47,28 @@ from penstock.domain.event import (
     Text,
     TokenLogprob,
     ToolCall,
+    end_of,
 )
 from penstock.domain.generation import (
     Chat,
     Function,
     FunctionCall,
     Generation,
+    ImageURL,
     Message,
     MessageToolCall,
     Tool,
     ToolChoice,
 )
+from penstock.domain.generation import ImagePart as Shown
+from penstock.domain.generation import TextPart as Said
 from penstock.domain.model import Capabilities
-from penstock.domain.usage import total
 from penstock.gateway.pipeline import Job
 
-ROLES: dict[type[WireMessage], Literal["system", "user", "tool"]] = {
+ROLES: dict[type[WireMessage], Literal["system", "user"]] = {
     SystemMessage: "system",
     DeveloperMessage: "system",
     UserMessage: "user",
-    ToolMessage: "tool",
 }
 
 TEMPLATE_VARIABLES = frozenset(
@@ -70,36 +78,53 @@ TEMPLATE_VARIABLES = frozenset(
 # -- request ----------------------------------------------------------------------------------
 
 
-def chat_job(request: ChatCompletionRequest, capabilities: Capabilities) -> Job:
+def chat_job(
+    request: ChatCompletionRequest,
+    capabilities: Capabilities,
+    account_id: str | None = None,
+    adapter: str | None = None,
+) -> Job:
     """One call per choice. Raises InvalidRequest, UnsupportedParameter, ContextLengthExceeded."""
-    check_logprobs(request)
-    messages = tuple([message_of(message, at) for at, message in enumerate(request.messages)])
-    characters = sum([len(message.content or "") for message in messages])
-    check_length(characters, capabilities.context_length, "messages")
+    if request.top_logprobs is not None:
+        check_logprobs(request)
+    sees = capabilities.sees
+    messages: list[Message] = []
+    for message in request.messages:
+        messages.append(message_of(message, len(messages), sees))
+    if capabilities.context_length is not None:
+        characters = sum([characters_of(message) for message in messages])
+        check_length(characters, capabilities.context_length, "messages")
     call = Generation(
         prompt=Chat(
-            messages=messages,
+            messages=tuple(messages),
             tools=tools_of(request) if request.tools else (),
             tool_choice=tool_choice_of(request) if request.tool_choice else "auto",
             parallel_tool_calls=request.parallel_tool_calls is not False,
-            template_arguments=template_arguments_of(request),
-            reasoning_effort=reasoning_effort_of(request),
+            template_arguments=(
+                template_arguments_of(request) if request.chat_template_kwargs else None
+            ),
+            reasoning_effort=(
+                reasoning_effort_of(request) if request.reasoning else request.reasoning_effort
+            ),
         ),
-        sampling=sampling_of(request),
+        sampling=sampling_of(request, capabilities),
         max_tokens=request.max_completion_tokens or request.max_tokens,
         stop=stops_of(request) if request.stop else (),
         logprobs=(request.top_logprobs or 0) if request.logprobs else None,
-        output_format=output_format_of(request.response_format),
+        output_format=(
+            output_format_of(request.response_format) if request.response_format else None
+        ),
         user=request.user,
         stream=bool(request.stream),
+        account_id=account_id,
+        adapter=adapter,
     )
     choices = request.n or 1
-    return Job(operation="chat", calls=choices_of(call, choices), prompts=(0,) * choices)
+    calls = [call] if choices == 1 else choices_of(call, choices)
+    return Job(operation="chat", calls=calls, prompts=(0,) * choices)
 
 
 def choices_of(call: Generation, choices: int) -> list[Generation]:
-    if choices == 1:
-        return [call]
     return [
         msgspec.structs.replace(call, sampling=choice_sampling(call.sampling, choice))
         for choice in range(choices)
@@ -107,25 +132,39 @@ def choices_of(call: Generation, choices: int) -> list[Generation]:
 
 
 def check_logprobs(request: ChatCompletionRequest) -> None:
-    if request.top_logprobs is not None and not request.logprobs:
+    if not request.logprobs:
         raise InvalidRequest(
             "'top_logprobs' is only allowed when 'logprobs' is true.", param="top_logprobs"
         )
 
 
-def message_of(message: WireMessage, at: int) -> Message:
-    """Message number `at`. Raises InvalidRequest, UnsupportedParameter."""
+def characters_of(message: Message) -> int:
+    """How long what is said is; pictures do not count."""
     content = message.content
-    if not (content is None or isinstance(content, str)):
-        content = text_of(content, f"messages[{at}].content")
-    if isinstance(message, AssistantMessage):
-        return assistant_message_of(message, content, at)
-    return Message(
-        role=ROLES[type(message)],
-        content=content,
-        name=message.name,
-        tool_call_id=message.tool_call_id if isinstance(message, ToolMessage) else None,
-    )
+    if isinstance(content, tuple):
+        return sum(len(part.text) for part in content if isinstance(part, Said))
+    return len(content or "")
+
+
+def message_of(message: WireMessage, at: int, sees: bool) -> Message:
+    """Message number `at`, of a user with pictures if the model `sees`.
+
+    Raises InvalidRequest, UnsupportedParameter.
+    """
+    content = message.content
+    if not isinstance(content, str) and content is not None:
+        param = f"messages[{at}].content"
+        if sees and isinstance(message, UserMessage):
+            return Message(role="user", content=seen_of(content, param), name=message.name)
+        content = text_of(content, param)
+    role = ROLES.get(type(message))
+    if role is not None:
+        return Message(role=role, content=content, name=message.name)
+    if isinstance(message, ToolMessage):
+        id_ = message.tool_call_id
+        return Message(role="tool", content=content, name=message.name, tool_call_id=id_)
+    assert isinstance(message, AssistantMessage)
+    return assistant_message_of(message, content, at)
 
 
 def assistant_message_of(message: AssistantMessage, content: str | None, at: int) -> Message:
@@ -153,6 +192,18 @@ def _arguments(call: CalledTool, at: int) -> str:
     return arguments
 
 
+def seen_of(content: list[ContentPart], param: str) -> str | tuple[Said | Shown, ...]:
+    """A text, or parts where there are pictures among them. Raises UnsupportedParameter."""
+    if not any(isinstance(part, ImagePart) for part in content):
+        return text_of(content, param)
+    return tuple(
+        Shown(ImageURL(part.image_url.url, part.image_url.detail))
+        if isinstance(part, ImagePart)
+        else Said(text_of([part], param))
+        for part in content
+    )
+
+
 def text_of(content: list[ContentPart], param: str) -> str:
     """Text parts are one text. Raises UnsupportedParameter for what is not text."""
     texts = []
@@ -164,7 +215,7 @@ def text_of(content: list[ContentPart], param: str) -> str:
         else:
             kind = part.__struct_config__.tag
             raise UnsupportedParameter(
-                f"This model reads text only; '{param}[{at}]' is of type {kind!r}.",
+                f"This model does not read a {kind!r} there: '{param}[{at}]'.",
                 param=f"{param}[{at}]",
             )
     return "".join(texts)
@@ -303,87 +354,60 @@ GREETINGS = {
     False: b'{"role":"assistant","content":"","refusal":null}',
     True: b'{"role":"assistant","content":null,"refusal":null}',
 }
-CHOICE = (
-    b'{"index":%d,"message":{"role":"assistant","content":%b,"refusal":null%b},'
-    b'"logprobs":%b,"finish_reason":"%b"}'
-)
 
 
-class ChatFold:
-    """The same events, folded into one `chat.completion`."""
-
-    def __init__(
-        self,
-        identity: Identity,
-        *,
-        prompts: Sequence[int],
-        alternatives: int | None,
-        ids: IdentityMaker,
-    ) -> None:
-        self._identity = identity
-        self._prompts = prompts
-        self._alternatives = alternatives
-        self._ids = ids
-
-    def render(self, answers: Sequence[Sequence[Event]]) -> bytes:
-        """A `wire.ChatCompletion` of each call's events."""
-        choices = [_FoldedChoice(events) for events in answers]
-        usage = {call: choice.finished.usage for call, choice in enumerate(choices)}
-        return b'%b,"choices":[%b],"usage":%b}' % (
-            self._identity.head(b"chat.completion"),
-            b",".join(
-                [
-                    choice.render(call, self._alternatives, self._ids)
-                    for call, choice in enumerate(choices)
-                ]
-            ),
-            usage_json(total(usage, self._prompts)),
+def chat_completion(
+    answers: Sequence[Sequence[Event]],
+    *,
+    identity: Identity,
+    prompts: Sequence[int],
+    alternatives: int | None,
+    ids: IdentityMaker,
+) -> bytes:
+    """The same events, folded into one `ChatCompletion`: a choice of each call's events."""
+    choices = []
+    for call, events in enumerate(answers):
+        choices.append(_choice(call, events, alternatives, ids))
+    return encode(
+        ChatCompletion(
+            id=identity.id,
+            created=identity.created,
+            model=identity.model,
+            choices=choices,
+            usage=usage_of(answers, prompts),
+            system_fingerprint=identity.fingerprint,
         )
+    )
 
 
-class _FoldedChoice:
-    __slots__ = ("calls", "finished", "reasoning", "scores", "text")
-
-    def __init__(self, events: Sequence[Event]) -> None:
-        self.text = ""
-        self.reasoning = ""
-        self.scores: list[TokenLogprob] | None = None
-        self.calls: dict[int, AnsweredFunction] | None = None
-        self.finished = Finished("stop")
-        for event in events:
-            if isinstance(event, Text):
-                self.text += event.text
-            elif isinstance(event, Finished):
-                self.finished = event
-            elif isinstance(event, ScoredText):
-                self.text += event.text
-                self.scores = self.scores or []
-                self.scores.extend(event.logprobs)
-            elif isinstance(event, Reasoning):
-                self.reasoning += event.text
-            elif isinstance(event, ToolCall):
-                self.calls = self.calls or {}
-                call = self.calls.setdefault(event.call, AnsweredFunction("", ""))
-                call.name += event.name or ""
-                call.arguments += event.arguments
-
-    def render(self, index: int, alternatives: int | None, ids: IdentityMaker) -> bytes:
-        """A `wire.ChatChoice`."""
-        content = encode(self.text) if self.text or not self.calls else b"null"
-        more = b""
-        if self.reasoning:
-            more += b',"reasoning_content":' + encode(self.reasoning)
-        if self.calls:
-            calls = [AnsweredTool(f"call_{ids.unique()}", call) for call in self.calls.values()]
-            more += b',"tool_calls":' + encode(calls)
-        scores = self.scores
-        return CHOICE % (
-            index,
-            content,
-            more,
-            b"null" if scores is None else encode(chat_logprobs(scores, alternatives)),
-            self.finished.reason.encode(),
-        )
+def _choice(
+    index: int, events: Sequence[Event], alternatives: int | None, ids: IdentityMaker
+) -> ChatChoice:
+    text = reasoning = ""
+    scores: list[TokenLogprob] | None = None
+    calls: dict[int, AnsweredFunction] = {}
+    end = end_of(events)
+    for event in events:
+        if event is end:
+            break
+        if isinstance(event, Text):
+            text += event.text
+        elif isinstance(event, ScoredText):
+            text += event.text
+            scores = [*(scores or ()), *event.logprobs]
+        elif isinstance(event, Reasoning):
+            reasoning += event.text
+        elif isinstance(event, ToolCall):
+            call = calls.setdefault(event.call, AnsweredFunction("", ""))
+            call.name += event.name or ""
+            call.arguments += event.arguments
+    answer = AssistantAnswer(content=text if text or not calls else None)
+    if reasoning:
+        answer.reasoning_content = reasoning
+    if calls:
+        answer.tool_calls = [AnsweredTool(f"call_{ids.unique()}", call) for call in calls.values()]
+    logprobs = chat_logprobs(scores, alternatives) if scores is not None else None
+    return ChatChoice(index, answer, logprobs, end.reason)
 
 
 def chat_logprobs(scores: Sequence[TokenLogprob], alternatives: int | None) -> ChatLogprobs:

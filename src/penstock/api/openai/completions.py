@@ -5,22 +5,19 @@ from typing import Any
 
 import msgspec
 
+from penstock.api.openai.answers import Completion, CompletionChoice, LegacyLogprobs
 from penstock.api.openai.chat import choices_of
 from penstock.api.openai.identity import Identity
 from penstock.api.openai.limits import check_length
 from penstock.api.openai.request import check_token_ids, output_format_of, sampling_of, stops_of
 from penstock.api.openai.sse import ChunkWriter, encode
-from penstock.api.openai.usage import usage_json
-from penstock.api.openai.wire import (
-    CompletionRequest,
-    LegacyLogprobs,
-)
+from penstock.api.openai.usage import usage_of
+from penstock.api.openai.wire import CompletionRequest
 from penstock.domain.errors import InvalidRequest, UnsupportedParameter
-from penstock.domain.event import Event, Finished, Prompt, ScoredText, Text, TokenLogprob
+from penstock.domain.event import Event, Finished, Prompt, ScoredText, Text, TokenLogprob, end_of
 from penstock.domain.generation import Generation, Tokens
 from penstock.domain.generation import Text as TextPrompt
 from penstock.domain.model import Capabilities
-from penstock.domain.usage import total
 from penstock.gateway.pipeline import Job
 
 DEFAULT_MAX_TOKENS = 16
@@ -31,7 +28,12 @@ MAX_CALLS = 256
 # -- request ----------------------------------------------------------------------------------
 
 
-def completion_job(request: CompletionRequest, capabilities: Capabilities) -> Job:
+def completion_job(
+    request: CompletionRequest,
+    capabilities: Capabilities,
+    account_id: str | None = None,
+    adapter: str | None = None,
+) -> Job:
     """Choice number prompt * n + i, as at OpenAI. Raises InvalidRequest and its kin."""
     refuse_unsupported(request)
     prompts = prompts_of(request, capabilities)
@@ -43,7 +45,7 @@ def completion_job(request: CompletionRequest, capabilities: Capabilities) -> Jo
         )
     call = Generation(
         prompt=prompts[0],
-        sampling=sampling_of(request),
+        sampling=sampling_of(request, capabilities),
         max_tokens=DEFAULT_MAX_TOKENS if request.max_tokens is None else request.max_tokens,
         stop=stops_of(request),
         logprobs=request.logprobs,
@@ -51,6 +53,8 @@ def completion_job(request: CompletionRequest, capabilities: Capabilities) -> Jo
         output_format=output_format_of(request.response_format),
         user=request.user,
         stream=bool(request.stream),
+        account_id=account_id,
+        adapter=adapter,
     )
     calls = [
         choice
@@ -158,48 +162,36 @@ class CompletionChunkWriter(ChunkWriter):
         )
 
 
-class CompletionFold:
-    """The same events, folded into one `text_completion`."""
-
-    def __init__(self, identity: Identity, *, prompts: Sequence[int], logprobs: int | None) -> None:
-        self._identity = identity
-        self._prompts = prompts
-        self._logprobs = logprobs
-
-    def render(self, answers: Sequence[Sequence[Event]]) -> bytes:
-        """A `wire.Completion` of each call's events."""
-        usage = {
-            call: event.usage
-            for call, events in enumerate(answers)
-            for event in events
-            if isinstance(event, Finished)
-        }
-        return b'%b,"choices":[%b],"usage":%b}' % (
-            self._identity.head(b"text_completion"),
-            b",".join([self._choice(call, events) for call, events in enumerate(answers)]),
-            usage_json(total(usage, self._prompts)),
+def text_completion(
+    answers: Sequence[Sequence[Event]],
+    *,
+    identity: Identity,
+    prompts: Sequence[int],
+    alternatives: int | None,
+) -> bytes:
+    """The same events, folded into one `Completion`: a choice of each call's events."""
+    choices = [_choice(call, events, alternatives) for call, events in enumerate(answers)]
+    return encode(
+        Completion(
+            id=identity.id,
+            created=identity.created,
+            model=identity.model,
+            choices=choices,
+            usage=usage_of(answers, prompts),
+            system_fingerprint=identity.fingerprint,
         )
+    )
 
-    def _choice(self, call: int, events: Sequence[Event]) -> bytes:
-        """A `wire.CompletionChoice`."""
-        text = ""
-        scores: list[TokenLogprob] = []
-        reason = "stop"
-        for event in events:
-            if isinstance(event, Finished):
-                reason = event.reason
-            elif isinstance(event, Text | ScoredText | Prompt):
-                text += event.text
-                scores += getattr(event, "logprobs", None) or ()
-        logprobs = b"null"
-        if self._logprobs is not None:
-            logprobs = encode(legacy_logprobs(scores, 0, self._logprobs))
-        return b'{"index":%d,"text":%b,"logprobs":%b,"finish_reason":"%b"}' % (
-            call,
-            encode(text),
-            logprobs,
-            reason.encode(),
-        )
+
+def _choice(index: int, events: Sequence[Event], alternatives: int | None) -> CompletionChoice:
+    text = ""
+    scores: list[TokenLogprob] = []
+    for event in events:
+        if isinstance(event, Text | ScoredText | Prompt):
+            text += event.text
+            scores += getattr(event, "logprobs", None) or ()
+    logprobs = legacy_logprobs(scores, 0, alternatives) if alternatives is not None else None
+    return CompletionChoice(text, index, logprobs, end_of(events).reason)
 
 
 def legacy_logprobs(

@@ -3,14 +3,10 @@
 import base64
 from typing import Any
 
+from penstock.api.openai.answers import EmbeddingList, EmbeddingObject, EmbeddingUsage
 from penstock.api.openai.limits import check_length
 from penstock.api.openai.request import check_token_ids
-from penstock.api.openai.wire import (
-    EmbeddingList,
-    EmbeddingObject,
-    EmbeddingRequest,
-    EmbeddingUsage,
-)
+from penstock.api.openai.wire import EmbeddingRequest
 from penstock.domain.embedding import EmbeddingCall, Inputs, Vectors
 from penstock.domain.errors import InvalidRequest, UnsupportedParameter
 from penstock.domain.model import Capabilities

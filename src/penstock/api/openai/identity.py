@@ -6,25 +6,27 @@ import time
 
 import msgspec
 
+from penstock.domain.model import Model
+
 encode = msgspec.json.encode
 
 
-class Identity(msgspec.Struct, frozen=True):
-    """`id` begins with the kind's prefix ("chatcmpl-", "cmpl-")."""
+class Identity(msgspec.Struct, frozen=True, gc=False):
+    """`id` begins with the kind's prefix ("chatcmpl-", "cmpl-"); `created` in unix seconds."""
 
     id: str
     created: int
     model: str
-    system_fingerprint: str | None
+    fingerprint: str | None
 
     def head(self, object_: bytes) -> bytes:
-        """The beginning of the JSON object that an answer or a chunk is, up to its choices."""
+        """The beginning of the JSON object that a chunk is, up to its choices."""
         return b'{"id":"%b","object":"%b","created":%d,"model":%b,"system_fingerprint":%b' % (
             self.id.encode(),
             object_,
             self.created,
             encode(self.model),
-            encode(self.system_fingerprint),
+            encode(self.fingerprint),
         )
 
 
@@ -35,8 +37,13 @@ class IdentityMaker:
         self._random = os.urandom(8).hex()
         self._count = itertools.count()
 
-    def new(self, prefix: str, model: str, fingerprint: str | None) -> Identity:
-        return Identity(f"{prefix}-{self.unique()}", int(time.time()), model, fingerprint)
+    def new(self, prefix: str, model: Model) -> Identity:
+        return Identity(
+            f"{prefix}-{self._random}{next(self._count)}",
+            int(time.time()),
+            model.name,
+            model.fingerprint,
+        )
 
     def unique(self) -> str:
         return f"{self._random}{next(self._count)}"

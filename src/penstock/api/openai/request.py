@@ -1,18 +1,22 @@
 """Wire structs -> engine calls: what chat and completions have in common."""
 
-from functools import cache
+from functools import lru_cache
 
 import msgspec
 
 from penstock.api.openai.schemas import check_regex, check_schema
 from penstock.api.openai.wire import (
     IGNORED,
+    IMAGE_HINTS,
     ChatCompletionRequest,
     CompletionRequest,
+    EmbeddingRequest,
     JsonFormat,
     JsonObjectFormat,
     JsonSchemaFormat,
+    PicturesRequest,
     RegexFormat,
+    RerankRequest,
     ResponseFormat,
     SampledRequest,
 )
@@ -30,41 +34,72 @@ from penstock.gateway.deployment import Deployment
 SEEDS = 2**63
 
 #: Fields that are no attributes of a model: who is asked, for what, and what we see to ourselves.
-OURS = frozenset({"model", "messages", "prompt", "input", "best_of", "reasoning"})
+OURS = frozenset(
+    {
+        "model",
+        "models",
+        "messages",
+        "prompt",
+        "input",
+        "image",
+        "mask",
+        "query",
+        "documents",
+        "dimensions",
+        "best_of",
+        "fail_fast",
+        "reasoning",
+    }
+)
+AnyRequest = (
+    ChatCompletionRequest | CompletionRequest | EmbeddingRequest | PicturesRequest | RerankRequest
+)
 
 
-def check_task(deployment: Deployment, capabilities: Capabilities, task: Task) -> None:
-    """Raises UnsupportedParameter when the model does not do such a thing at all."""
-    if task not in capabilities.tasks:
-        can = ", ".join(sorted(capabilities.tasks))
-        hint = (
-            " It has no chat template: use the completions endpoint."
-            if task == "chat" and "completions" in capabilities.tasks
-            else ""
-        )
-        raise UnsupportedParameter(
-            f"The model {deployment.model.name!r} does not do {task}; it does {can}.{hint}",
-            param="model",
-        )
-
-
-def check_attributes(
-    request: ChatCompletionRequest | CompletionRequest, capabilities: Capabilities
+def check_request(
+    request: AnyRequest, deployment: Deployment, capabilities: Capabilities, task: Task
 ) -> None:
+    """Raises UnsupportedParameter when the model does not do such a thing at all, or does not
+    honour a field."""
+    if task not in capabilities.tasks:
+        raise _another_task(deployment.model.name, capabilities, task)
+    check_attributes(request, capabilities)
+
+
+def _another_task(model: str, capabilities: Capabilities, task: Task) -> UnsupportedParameter:
+    can = ", ".join(sorted(capabilities.tasks))
+    hint = (
+        " It has no chat template: use the completions endpoint."
+        if task == "chat" and "completions" in capabilities.tasks
+        else ""
+    )
+    return UnsupportedParameter(
+        f"The model {model!r} does not do {task}; it does {can}.{hint}", param="model"
+    )
+
+
+def check_attributes(request: AnyRequest, capabilities: Capabilities) -> None:
     """Raises UnsupportedParameter for the first field that the model does not honour."""
-    for name in checked_fields(type(request)) - capabilities.attributes:
+    for name in refused_fields(type(request), capabilities.attributes):
         if getattr(request, name) is not None:
             raise UnsupportedParameter(
                 f"Unsupported parameter: '{name}' is not supported with this model.", param=name
             )
-    if request.logit_bias:
-        check_token_ids(list(request.logit_bias), capabilities, "logit_bias")
 
 
-@cache
-def checked_fields(type_: type[msgspec.Struct]) -> frozenset[str]:
-    """The fields of a request that a model may or may not honour."""
-    return frozenset(type_.__struct_fields__) - OURS - IGNORED.keys()
+@lru_cache
+def refused_fields(type_: type[msgspec.Struct], attributes: frozenset[str]) -> tuple[str, ...]:
+    """The fields of a request that a model of these attributes does not honour, in their order."""
+    accepted = attributes | OURS | IGNORED.keys() | IMAGE_HINTS.keys()
+    return tuple(field for field in type_.__struct_fields__ if field not in accepted)
+
+
+def honoured_fields(type_: type[msgspec.Struct], capabilities: Capabilities) -> list[str]:
+    """The fields of a request that a model honours, in their order; none that change nothing."""
+    unused = {*refused_fields(type_, capabilities.attributes), *IGNORED, *IMAGE_HINTS}
+    if not capabilities.dimensions:
+        unused.add("dimensions")
+    return [field for field in type_.__struct_fields__ if field not in unused]
 
 
 def check_stream_options(request: SampledRequest) -> None:
@@ -80,7 +115,10 @@ def includes_usage(request: SampledRequest) -> bool:
     return options is not None and bool(options.include_usage)
 
 
-def sampling_of(request: SampledRequest) -> Sampling:
+def sampling_of(request: SampledRequest, capabilities: Capabilities) -> Sampling:
+    """Raises InvalidRequest for a bias of a token that there is not."""
+    if request.logit_bias:
+        check_token_ids(list(request.logit_bias), capabilities, "logit_bias")
     return Sampling(
         temperature=request.temperature,
         top_p=request.top_p,

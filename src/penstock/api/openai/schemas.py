@@ -5,6 +5,7 @@ memory for an array of a billion items, and for what it cannot read it generates
 grammar and says nothing.
 """
 
+import math
 import re
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,6 +17,11 @@ MAX_DEPTH = 32
 MAX_NODES = 5_000
 #: The most items, characters or properties that a schema may ask for.
 MAX_COUNT = 10_000
+#: The largest bound of a number: what a double holds exactly. llama.cpp gets lost near 64 bits.
+MAX_NUMBER = 2**53
+#: Altogether in a schema: engines write each out, before anybody else gets a token.
+MAX_ITEMS = 10_000
+MAX_PROPERTIES = 1_000
 #: The most characters that a pattern may have when its repeats are written out, and its groups.
 MAX_PATTERN = 10_000
 MAX_GROUPS = 64
@@ -33,18 +39,22 @@ def check_schema(schema: dict[str, Any], param: str) -> None:
     """Raises InvalidRequest, with the place in it, for a schema that no engine should see."""
     _check_size(schema, param)
     places = [_Place(schema, "#")]
+    items = properties = 0
     while places:
         here = places.pop()
         if isinstance(here.value, bool):
             continue
         if not isinstance(here.value, dict):
             raise _invalid(param, here.path, "it must be a schema")
-        for keyword, value in here.value.items():
-            expected = KEYWORDS.get(keyword)
-            if expected is not None and not expected.holds(value):
-                raise _invalid(param, here.path, f"'{keyword}' must be {expected.sentence}")
-        if "$ref" in here.value and not _leads_somewhere(here.value, schema):
-            raise _invalid(param, here.path, "'$ref' must lead to a place in this schema: '#/…'")
+        _check_place(here, schema, param)
+        items += max(here.value.get("minItems", 0), here.value.get("maxItems", 0))
+        properties += len(here.value.get("properties", ()))
+        if items > MAX_ITEMS or properties > MAX_PROPERTIES:
+            raise InvalidRequest(
+                f"'{param}' is too large: all its arrays together may have {MAX_ITEMS} items, all "
+                f"its objects {MAX_PROPERTIES} properties.",
+                param=param,
+            )
         places.extend(_inner(here))
 
 
@@ -92,6 +102,20 @@ def _check_size(schema: object, param: str) -> None:
     )
 
 
+def _check_place(here: _Place, root: dict[str, Any], param: str) -> None:
+    for keyword, value in here.value.items():
+        expected = KEYWORDS.get(keyword)
+        if expected is not None and not expected.holds(value):
+            raise _invalid(param, here.path, f"'{keyword}' must be {expected.sentence}")
+    for least, most in BOUNDS:
+        if here.value.get(least, 0) > here.value.get(most, math.inf):
+            raise _invalid(param, here.path, f"'{least}' must not be above '{most}'")
+    if _has_no_number(here.value):
+        raise _invalid(param, here.path, "no number is within the bounds")
+    if "$ref" in here.value and not _leads_somewhere(here.value, root):
+        raise _invalid(param, here.path, "'$ref' must lead to a place in this schema: '#/…'")
+
+
 def _inner(place: _Place) -> Iterator[_Place]:
     """The schemas right inside a schema."""
     for keyword, value in place.value.items():
@@ -132,7 +156,20 @@ def _is_type(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_NUMBER
+    )
+
+
+def _has_no_number(schema: dict[str, Any]) -> bool:
+    """Whether its bounds leave no number; of integers, no integer."""
+    least, most = schema.get("minimum", -2 * MAX_NUMBER), schema.get("maximum", 2 * MAX_NUMBER)
+    above = schema.get("exclusiveMinimum", -2 * MAX_NUMBER)
+    below = schema.get("exclusiveMaximum", 2 * MAX_NUMBER)
+    if schema.get("type") == "integer":
+        first = max(math.ceil(least), math.floor(above) + 1)
+        return bool(first > min(math.floor(most), math.ceil(below) - 1))
+    return bool(least > most or above >= min(most, below) or least >= below)
 
 
 def _is_count(value: Any) -> bool:
@@ -197,13 +234,21 @@ KEYWORDS: dict[str, _Expected] = {
     ),
     **dict.fromkeys(
         ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
-        _Expected(_is_number, "a number"),
+        _Expected(_is_number, "a number of at most 53 bits"),
     ),
     **dict.fromkeys(
         ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"),
         _Expected(_is_count, f"a whole number from 0 to {MAX_COUNT}"),
     ),
 }
+
+
+#: Pairs in which the first must not be above the second: llama.cpp would eat all memory.
+BOUNDS = (
+    ("minItems", "maxItems"),
+    ("minLength", "maxLength"),
+    ("minProperties", "maxProperties"),
+)
 
 
 def _invalid(param: str, path: str, what: str) -> InvalidRequest:

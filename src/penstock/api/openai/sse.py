@@ -13,7 +13,7 @@ import msgspec
 
 from penstock.api.errors import error_body
 from penstock.api.openai.identity import Identity
-from penstock.api.openai.usage import usage_json
+from penstock.api.openai.usage import usage_object
 from penstock.domain.errors import PenstockError
 from penstock.domain.event import Event, Finished
 from penstock.domain.usage import Usage, total
@@ -21,6 +21,11 @@ from penstock.gateway.pipeline import Part, Parts
 
 DONE = b"data: [DONE]\n\n"
 encode = msgspec.json.encode
+
+
+def error_event(error: PenstockError) -> bytes:
+    """An error that can only be told inside a stream; the official clients raise it."""
+    return b"data: " + error_body(error) + b"\n\n"
 
 
 class ChunkWriter(ABC):
@@ -72,7 +77,7 @@ class ChunkWriter(ABC):
         return b"".join(chunks)
 
     def _usage_field(self) -> bytes:
-        return b'"usage":' + usage_json(total(self._usage, self._prompts))
+        return b'"usage":' + encode(usage_object(total(self._usage, self._prompts)))
 
 
 async def stream(first: Part, parts: Parts, writer: ChunkWriter) -> AsyncGenerator[bytes, None]:
@@ -89,5 +94,5 @@ async def stream(first: Part, parts: Parts, writer: ChunkWriter) -> AsyncGenerat
                 if written := writer.write(part):
                     yield written
         except PenstockError as error:
-            yield b"data: " + error_body(error) + b"\n\n"
+            yield error_event(error)
     yield DONE

@@ -1,19 +1,25 @@
-"""Usage in OpenAI's shape (`wire.UsageObject`)."""
+"""Usage in OpenAI's shape."""
 
-from penstock.domain.usage import Usage
+from collections.abc import Sequence
 
-TEMPLATE = (
-    b'{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d,'
-    b'"prompt_tokens_details":{"cached_tokens":%d},'
-    b'"completion_tokens_details":{"reasoning_tokens":%d}}'
-)
+from penstock.api.openai.answers import CompletionDetails, TokenDetails, UsageObject
+from penstock.domain.event import Event, end_of
+from penstock.domain.usage import Usage, total
 
 
-def usage_json(usage: Usage) -> bytes:
-    return TEMPLATE % (
+def usage_object(usage: Usage) -> UsageObject:
+    return UsageObject(
         usage.prompt_tokens,
         usage.completion_tokens,
         usage.prompt_tokens + usage.completion_tokens,
-        usage.cached_tokens,
-        usage.reasoning_tokens,
+        TokenDetails(usage.cached_tokens),
+        CompletionDetails(usage.reasoning_tokens),
     )
+
+
+def usage_of(answers: Sequence[Sequence[Event]], prompts: Sequence[int]) -> UsageObject:
+    """The usage of whole answers, of which number i was made for prompt `prompts[i]`."""
+    if len(answers) == 1:
+        return usage_object(end_of(answers[0]).usage)
+    ends = {call: end_of(events).usage for call, events in enumerate(answers)}
+    return usage_object(total(ends, prompts))

@@ -1,9 +1,11 @@
-"""What clients send, as typed structs with bounds.
+r"""What clients send, as typed structs with bounds.
 
 Field names, types and ranges are OpenAI's (openai-openapi 2.3.0, `CreateChatCompletionRequest`,
 `CreateCompletionRequest`, `CreateEmbeddingRequest`); `top_k`, `min_p`, `repetition_penalty`, the
 `json` and `regex` formats, `reasoning` and up to 16 stops are DeepInfra's. An unknown field is an
 error. Every optional field may be null, which means its default.
+
+Patterns end in `$(?!\n)` because Python's `$` also matches before a last line break.
 """
 
 from typing import Annotated, Any, Literal
@@ -19,7 +21,7 @@ StopString = Annotated[str, Meta(min_length=1, max_length=1024)]
 Stop = StopString | Annotated[list[StopString], Meta(max_length=16)]
 LogitBias = dict[Annotated[int, Meta(ge=0)], Annotated[float, Meta(ge=-100, le=100)]]
 TokenIds = Annotated[list[Annotated[int, Meta(ge=0)]], Meta(min_length=1)]
-FunctionName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_.-]{1,128}$")]
+FunctionName = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_.-]{1,128}$(?!\n)")]
 
 #: Fields that clients are known to send and that change no answer here: taken and not used.
 IGNORED = {
@@ -34,7 +36,7 @@ IGNORED = {
 }
 
 
-class Tolerated(msgspec.Struct, kw_only=True):
+class Tolerated(msgspec.Struct, kw_only=True, gc=False):
     """The fields of `IGNORED`."""
 
     metadata: Any = None
@@ -63,8 +65,13 @@ class RefusalPart(msgspec.Struct, tag_field="type", tag="refusal"):
     refusal: str
 
 
+class ImageURL(msgspec.Struct, kw_only=True):
+    url: Annotated[str, Meta(min_length=1)]
+    detail: Literal["auto", "low", "high"] | None = None
+
+
 class ImagePart(msgspec.Struct, tag_field="type", tag="image_url"):
-    image_url: Raw
+    image_url: ImageURL
 
 
 class AudioPart(msgspec.Struct, tag_field="type", tag="input_audio"):
@@ -90,22 +97,22 @@ class CalledTool(msgspec.Struct, kw_only=True):
     type: Literal["function"] = "function"
 
 
-class SystemMessage(msgspec.Struct, kw_only=True, tag_field="role", tag="system"):
+class SystemMessage(msgspec.Struct, kw_only=True, gc=False, tag_field="role", tag="system"):
     content: Content
     name: str | None = None
 
 
-class DeveloperMessage(msgspec.Struct, kw_only=True, tag_field="role", tag="developer"):
+class DeveloperMessage(msgspec.Struct, kw_only=True, gc=False, tag_field="role", tag="developer"):
     content: Content
     name: str | None = None
 
 
-class UserMessage(msgspec.Struct, kw_only=True, tag_field="role", tag="user"):
+class UserMessage(msgspec.Struct, kw_only=True, gc=False, tag_field="role", tag="user"):
     content: Content
     name: str | None = None
 
 
-class AssistantMessage(msgspec.Struct, kw_only=True, tag_field="role", tag="assistant"):
+class AssistantMessage(msgspec.Struct, kw_only=True, gc=False, tag_field="role", tag="assistant"):
     content: Content | None = None
     name: str | None = None
     refusal: str | None = None
@@ -160,7 +167,7 @@ class JsonObjectFormat(msgspec.Struct, tag_field="type", tag="json_object"):
 
 class SchemaDefinition(msgspec.Struct, kw_only=True):
     schema: dict[str, Any]
-    name: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}$")] = "answer"
+    name: Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{1,64}$(?!\n)")] = "answer"
     description: str | None = None
     strict: bool | None = None
 
@@ -179,10 +186,14 @@ ResponseFormat = TextFormat | JsonFormat | JsonObjectFormat | JsonSchemaFormat |
 # -- requests ---------------------------------------------------------------------------------
 
 
-class SampledRequest(Tolerated, kw_only=True):
-    """What chat and completions have in common."""
+class SampledRequest(Tolerated, kw_only=True, gc=False):
+    """What chat and completions have in common. `models` are asked instead of `model`, in order.
+
+    `fail_fast` (DeepInfra's): 429 at once instead of a wait.
+    """
 
     model: Name
+    models: Annotated[list[Name], Meta(min_length=1, max_length=4)] | None = None
     max_tokens: PositiveInt | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
@@ -197,6 +208,7 @@ class SampledRequest(Tolerated, kw_only=True):
     n: Choices | None = None
     stream: bool | None = None
     stream_options: StreamOptions | None = None
+    fail_fast: bool | None = None
     response_format: ResponseFormat | None = None
     user: Annotated[str, Meta(max_length=1024)] | None = None
 
@@ -206,9 +218,10 @@ class ReasoningOptions(msgspec.Struct, kw_only=True):
     enabled: bool | None = None
 
 
-class ChatCompletionRequest(SampledRequest, kw_only=True, forbid_unknown_fields=True):
+class ChatCompletionRequest(SampledRequest, kw_only=True, gc=False, forbid_unknown_fields=True):
     messages: Annotated[list[Message], Meta(min_length=1, max_length=10_000)]
     max_completion_tokens: PositiveInt | None = None
+    modalities: Annotated[list[Literal["text"]], Meta(min_length=1, max_length=1)] | None = None
     tools: Annotated[list[ToolDefinition], Meta(max_length=128)] | None = None
     tool_choice: Literal["none", "auto", "required"] | NamedTool | None = None
     parallel_tool_calls: bool | None = None
@@ -236,6 +249,21 @@ class CompletionRequest(SampledRequest, kw_only=True, forbid_unknown_fields=True
     suffix: str | None = None
 
 
+class TextDocument(msgspec.Struct):
+    text: str
+
+
+class RerankRequest(Tolerated, kw_only=True, forbid_unknown_fields=True):
+    """Cohere's and Jina's, which most rerankers are asked by."""
+
+    model: Name
+    query: Annotated[str, Meta(min_length=1, max_length=100_000)]
+    documents: Annotated[list[str | TextDocument], Meta(min_length=1, max_length=1000)]
+    top_n: PositiveInt | None = None
+    return_documents: bool | None = None
+    user: Annotated[str, Meta(max_length=1024)] | None = None
+
+
 class EmbeddingRequest(Tolerated, kw_only=True, forbid_unknown_fields=True):
     model: Name
     input: (
@@ -247,174 +275,65 @@ class EmbeddingRequest(Tolerated, kw_only=True, forbid_unknown_fields=True):
     )
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: PositiveInt | None = None
+    fail_fast: bool | None = None
     user: Annotated[str, Meta(max_length=1024)] | None = None
 
 
-class ImagesRequest(Tolerated, kw_only=True, forbid_unknown_fields=True):
-    """`model` may be left out: the server has a default. `quality` and `style` change nothing."""
+Hint = Annotated[str, Meta(max_length=32)] | None
 
-    prompt: Annotated[str, Meta(min_length=1, max_length=4000)]
+#: What clients of OpenAI's image models send, and no other model reads: taken and not used.
+IMAGE_HINTS = {
+    "quality": "a price class of OpenAI's, also in DeepInfra's own example",
+    "style": "a hint that only DALL-E 3 reads",
+    "moderation": "how strictly OpenAI filters",
+    "input_fidelity": "a hint that only OpenAI's own models read",
+}
+
+
+class PicturesRequest(Tolerated, kw_only=True):
+    """What the image endpoints have in common. `model` may be left out: there is a default.
+
+    `negative_prompt`, `num_inference_steps` and `guidance_scale` are DeepInfra's, of its native
+    text-to-image; OpenAI's clients send them by `extra_body`.
+    """
+
     model: Name | None = None
     n: Annotated[int, Meta(ge=1, le=10)] | None = None
-    size: Annotated[str, Meta(pattern=r"^(auto|[0-9]{1,5}x[0-9]{1,5})$")] | None = None
+    size: Annotated[str, Meta(pattern=r"^(auto|[0-9]{1,5}x[0-9]{1,5})$(?!\n)")] | None = None
     seed: Annotated[int, Meta(ge=0, le=2**31 - 1)] | None = None
+    negative_prompt: Annotated[str, Meta(max_length=32_000)] | None = None
+    num_inference_steps: Annotated[int, Meta(ge=1, le=150)] | None = None
+    guidance_scale: Annotated[float, Meta(ge=0, le=30)] | None = None
     response_format: Literal["b64_json", "url"] | None = None
     output_format: Literal["png"] | None = None
     background: Literal["auto", "opaque"] | None = None
-    quality: Annotated[str, Meta(max_length=32)] | None = None
-    style: Annotated[str, Meta(max_length=32)] | None = None
-    moderation: Annotated[str, Meta(max_length=32)] | None = None
+    quality: Hint = None
+    style: Hint = None
+    moderation: Hint = None
+    input_fidelity: Hint = None
     user: Annotated[str, Meta(max_length=1024)] | None = None
 
 
-# -- answers ----------------------------------------------------------------------------------
+class StreamedPicturesRequest(PicturesRequest, kw_only=True):
+    """With `stream`, who waits hears of the steps. There are no pictures before the last one."""
+
+    stream: bool | None = None
+    partial_images: Literal[0] | None = None
 
 
-class TokenDetails(msgspec.Struct, frozen=True):
-    cached_tokens: int
+class ImagesRequest(StreamedPicturesRequest, kw_only=True, forbid_unknown_fields=True):
+    prompt: Annotated[str, Meta(min_length=1, max_length=32_000)]
 
 
-class CompletionDetails(msgspec.Struct, frozen=True):
-    reasoning_tokens: int
+class ImageEditsRequest(StreamedPicturesRequest, kw_only=True, forbid_unknown_fields=True):
+    """`image` and `mask` are files of a multipart form. OpenAI's `CreateImageEditRequest`."""
+
+    image: bytes
+    prompt: Annotated[str, Meta(min_length=1, max_length=32_000)]
+    mask: bytes | None = None
 
 
-class UsageObject(msgspec.Struct, frozen=True):
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-    prompt_tokens_details: TokenDetails
-    completion_tokens_details: CompletionDetails
+class ImageVariationsRequest(PicturesRequest, kw_only=True, forbid_unknown_fields=True):
+    """`image` is a file of a multipart form. OpenAI's `CreateImageVariationRequest`."""
 
-
-class TopLogprob(msgspec.Struct, frozen=True):
-    token: str
-    logprob: float
-    bytes: list[int] | None
-
-
-class ChatLogprob(msgspec.Struct, frozen=True):
-    token: str
-    logprob: float
-    bytes: list[int] | None
-    top_logprobs: list[TopLogprob]
-
-
-class ChatLogprobs(msgspec.Struct, frozen=True):
-    content: list[ChatLogprob]
-    refusal: None = None
-
-
-class AnsweredFunction(msgspec.Struct):
-    name: str
-    arguments: str
-
-
-class AnsweredTool(msgspec.Struct):
-    id: str
-    function: AnsweredFunction
-    type: Literal["function"] = "function"
-
-
-class AssistantAnswer(msgspec.Struct, kw_only=True):
-    role: Literal["assistant"] = "assistant"
-    content: str | None = None
-    refusal: str | None = None
-    reasoning_content: str | msgspec.UnsetType = msgspec.UNSET
-    tool_calls: list[AnsweredTool] | msgspec.UnsetType = msgspec.UNSET
-
-
-class ChatChoice(msgspec.Struct):
-    index: int
-    message: AssistantAnswer
-    logprobs: ChatLogprobs | None
-    finish_reason: str
-
-
-class ChatCompletion(msgspec.Struct, kw_only=True):
-    id: str
-    object: Literal["chat.completion"] = "chat.completion"
-    created: int
-    model: str
-    choices: list[ChatChoice]
-    usage: UsageObject
-    system_fingerprint: str | None = None
-
-
-class LegacyLogprobs(msgspec.Struct):
-    tokens: list[str]
-    token_logprobs: list[float | None]
-    top_logprobs: list[dict[str, float] | None] | None
-    text_offset: list[int]
-
-
-class CompletionChoice(msgspec.Struct):
-    text: str
-    index: int
-    logprobs: LegacyLogprobs | None
-    finish_reason: str
-
-
-class Completion(msgspec.Struct, kw_only=True):
-    id: str
-    object: Literal["text_completion"] = "text_completion"
-    created: int
-    model: str
-    choices: list[CompletionChoice]
-    usage: UsageObject
-    system_fingerprint: str | None = None
-
-
-class EmbeddingObject(msgspec.Struct):
-    embedding: list[float] | str
-    index: int
-    object: Literal["embedding"] = "embedding"
-
-
-class EmbeddingUsage(msgspec.Struct):
-    prompt_tokens: int
-    total_tokens: int
-
-
-class EmbeddingList(msgspec.Struct, kw_only=True):
-    object: Literal["list"] = "list"
-    data: list[EmbeddingObject]
-    model: str
-    usage: EmbeddingUsage
-
-
-class ImageObject(msgspec.Struct):
-    b64_json: str
-
-
-class ImagesResponse(msgspec.Struct, kw_only=True):
-    created: int
-    data: list[ImageObject]
-    size: str
-    output_format: Literal["png"] = "png"
-
-
-class ModelObject(msgspec.Struct, kw_only=True):
-    """OpenAI's four fields, and under `penstock` what the model can do."""
-
-    id: str
-    object: Literal["model"] = "model"
-    created: int
-    owned_by: str
-    penstock: "ModelFacts"
-
-
-class ModelFacts(msgspec.Struct, kw_only=True):
-    """`attributes` are exactly the request fields that the model honours; null: not yet known."""
-
-    engine: str
-    state: str
-    tasks: list[str] | None = None
-    context_length: int | None = None
-    max_input_tokens: int | None = None
-    embedding_length: int | None = None
-    attributes: list[str] | None = None
-
-
-class ModelList(msgspec.Struct, kw_only=True):
-    object: Literal["list"] = "list"
-    data: list[ModelObject]
+    image: bytes

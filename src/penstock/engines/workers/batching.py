@@ -7,15 +7,17 @@ idle model a text goes at once.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from typing import Any
 
 log = logging.getLogger(__name__)
 
-Ids = Sequence[int]
-#: Token ids of B inputs -> B rows. It raises for the batch when one of them is bad.
-Run = Callable[[Sequence[Ids]], Sequence[bytes]]
+#: Token ids of an input, or the numbers of a picture, of which all have the same length.
+Ids = Sized
+#: B inputs -> B rows. It raises for the batch when one of them is bad.
+Run = Callable[[Sequence[Any]], Sequence[bytes]]
 
 #: What a call of the model costs besides its tokens, in tokens (about 10 for all-MiniLM-L6-v2, far
 #: more for tiny models). No batch is padded for more than that: two batches would be cheaper.
@@ -107,18 +109,25 @@ def choose(candidates: Sequence[Item], *, max_tokens: int, max_items: int) -> li
 
 
 class Collector:
-    """One queue before one thread.
+    """One queue before one thread, which may serve other queues too.
 
     A request that comes while a big one is worked on takes its turn after the current batch.
     """
 
-    def __init__(self, run: Run, *, max_tokens: int, max_items: int) -> None:
+    def __init__(
+        self,
+        run: Run,
+        *,
+        max_tokens: int,
+        max_items: int,
+        thread: ThreadPoolExecutor | None = None,
+    ) -> None:
         self._run = run
         self._max_tokens = max_tokens
         self._max_items = max_items
         self._jobs: deque[Job] = deque()
         self._arrived = asyncio.Event()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        self._thread = thread or ThreadPoolExecutor(1, thread_name_prefix="model")
 
     async def submit(self, inputs: Sequence[Ids]) -> list[bytes]:
         """The rows of `inputs`, in order. Cancelling it drops what has not been started.

@@ -3,15 +3,17 @@
 It knows its files and its graph; nothing of requests, batches' making, or HTTP.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from penstock.engines.embedder_files import EmbedderFiles, NotAnEmbedder, Pooling
+from penstock.engines.onnx.embedder_files import EmbedderFiles, NotAnEmbedder, Pooling
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.integer[Any]]
@@ -28,6 +30,8 @@ STAND_INS = ("[UNK]", "<unk>", "<|endoftext|>")
 MAX_CHARACTERS_PER_TOKEN = 256
 #: Largest difference of a component at which a batch counts as equal to its items alone.
 BATCH_TOLERANCE = 2e-3
+#: How long the longest probe of that is.
+PROBE_TOKENS = 24
 
 
 class TooLong(Exception):
@@ -46,12 +50,12 @@ class Embedder:
         self.max_input_tokens = files.max_input_tokens
         self.dimensions = files.dimensions
         self._lower_case = files.lower_case
-        self._tokenizer = _tokenizer(files)
+        self._tokenizer = load_tokenizer(files.tokenizer)
         self.vocabulary_size = files.vocabulary_size or self._tokenizer.get_vocab_size()
         self._padding_id = files.padding_id or 0
         self._stand_in = _stand_in(self._tokenizer, self._padding_id)
-        self._session = _session(files, threads)
-        self._inputs = _inputs(self._session)
+        self._session = load_session(files.graph, threads)
+        self._inputs = graph_inputs(self._session)
         self._output, poolings = _output(self._session, files)
         self._pool = [POOLERS[pooling] for pooling in poolings]
         self.embedding_length = len(self.embed([[self._stand_in]])[0])
@@ -79,19 +83,13 @@ class Embedder:
 
     def embed(self, batch: Sequence[Sequence[int]]) -> Floats:
         """Token ids of B inputs, none empty -> B unit vectors, float32 [B, embedding_length]."""
-        lengths = np.array([len(ids) for ids in batch])
-        positions = np.arange(lengths.max())
-        mask = positions < lengths[:, None]
-        ids = np.full(mask.shape, self._padding_id, dtype=np.int64)
-        ids[mask] = np.concatenate([np.asarray(row) for row in batch])
-        feed = {
-            name: FEEDS[name](ids, mask, positions).astype(kind)
-            for name, kind in self._inputs.items()
-        }
-        (output,) = self._session.run([self._output], feed)
+        padded = Padded.of(batch, self._padding_id)
+        (output,) = self._session.run([self._output], padded.feed(self._inputs))
         output = output.astype(np.float32, copy=False)
         if self._pool:
-            output = np.concatenate([pool(output, mask, lengths) for pool in self._pool], axis=1)
+            output = np.concatenate(
+                [pool(output, padded.mask, padded.lengths) for pool in self._pool], axis=1
+            )
         if not np.isfinite(output).all():
             raise ArithmeticError("The model's vector is not finite.")
         return unit(output)
@@ -100,17 +98,51 @@ class Embedder:
         return f"This model reads at most {self.max_input_tokens} tokens."
 
     def _is_batchable(self) -> bool:
-        """Not so where numbers of the whole batch go into each of its rows, as they do in graphs
-        that are quantised as they run, or where the graph is made for batches of one."""
-        limit = min(self.max_input_tokens, 24)
+        limit = min(self.max_input_tokens, PROBE_TOKENS)
         spread = np.linspace(0, self.vocabulary_size - 1, limit, dtype=np.int64).tolist()
-        probes = [[self._stand_in], spread, spread[limit // 2 :]]
-        try:
-            together = self.embed(probes)
-        except Exception:  # whatever a graph dislikes about batches: its single runs have worked
-            return False
-        alone = np.concatenate([self.embed([probe]) for probe in probes])
-        return bool(np.abs(together - alone).max() < BATCH_TOLERANCE)
+        return is_batchable(self.embed, [[self._stand_in], spread, spread[limit // 2 :]])
+
+
+def is_batchable(
+    run: Callable[[Sequence[Sequence[int]]], Floats], probes: Sequence[Sequence[int]]
+) -> bool:
+    """Whether a batch equals its items.
+
+    Not so where numbers of the whole batch go into each of its rows, as they do in graphs that are
+    quantised as they run, or where the graph is made for batches of one.
+    """
+    try:
+        together = run(probes)
+    except Exception:  # whatever a graph dislikes about batches: its single runs have worked
+        return False
+    alone = np.concatenate([run([probe]) for probe in probes])
+    return bool(np.abs(together - alone).max() < BATCH_TOLERANCE)
+
+
+@dataclass(frozen=True)
+class Padded:
+    """Token ids of B inputs, as rows of the longest one's T: `ids`, `mask` [B, T], `lengths` [B].
+
+    `seconds` [B] tells where the second of two texts begins; at its end in an input that has one.
+    """
+
+    ids: Integers
+    mask: NDArray[np.bool_]
+    lengths: Integers
+    seconds: Integers
+
+    @classmethod
+    def of(cls, batch: Sequence[Sequence[int]], padding_id: int) -> Self:
+        lengths = np.array([len(ids) for ids in batch])
+        mask = np.arange(lengths.max()) < lengths[:, None]
+        ids = np.full(mask.shape, padding_id, dtype=np.int64)
+        ids[mask] = np.concatenate([np.asarray(row) for row in batch])
+        seconds = np.array([getattr(row, "second", len(row)) for row in batch])
+        return cls(ids, mask, lengths, seconds)
+
+    def feed(self, inputs: Mapping[str, type[np.integer[Any]]]) -> dict[str, Integers]:
+        """What a graph's inputs of these names and types take."""
+        return {name: FEEDS[name](self).astype(kind) for name, kind in inputs.items()}
 
 
 def unit(rows: Floats) -> Floats:
@@ -119,11 +151,11 @@ def unit(rows: Floats) -> Floats:
     return np.divide(rows, np.where(lengths > 0, lengths, 1), dtype=np.float32)
 
 
-def _tokenizer(files: EmbedderFiles) -> Tokenizer:
+def load_tokenizer(path: Path) -> Tokenizer:
     try:
-        tokenizer = Tokenizer.from_file(str(files.tokenizer))
+        tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises bare Exception
-        raise NotAnEmbedder(f"{files.tokenizer} cannot be read: {error}.") from None
+        raise NotAnEmbedder(f"{path} cannot be read: {error}.") from None
     tokenizer.no_padding()
     tokenizer.no_truncation()
     tokenizer.encode_special_tokens = True
@@ -135,7 +167,7 @@ def _stand_in(tokenizer: Tokenizer, otherwise: int) -> int:
     return next((token_id for token_id in known if token_id is not None), otherwise)
 
 
-def _session(files: EmbedderFiles, threads: int) -> onnxruntime.InferenceSession:
+def load_session(graph: Path, threads: int) -> onnxruntime.InferenceSession:
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
@@ -144,14 +176,12 @@ def _session(files: EmbedderFiles, threads: int) -> onnxruntime.InferenceSession
     # A thread that spins for work takes the core away from the process beside it.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
-        return onnxruntime.InferenceSession(
-            str(files.graph), options, providers=["CPUExecutionProvider"]
-        )
+        return onnxruntime.InferenceSession(str(graph), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # the library's errors have no common class but this
-        raise NotAnEmbedder(f"{files.graph} cannot be loaded: {error}") from None
+        raise NotAnEmbedder(f"{graph} cannot be loaded: {error}") from None
 
 
-def _inputs(session: onnxruntime.InferenceSession) -> dict[str, type[np.integer[Any]]]:
+def graph_inputs(session: onnxruntime.InferenceSession) -> dict[str, type[np.integer[Any]]]:
     inputs = {node.name: INTEGER_TYPES.get(node.type) for node in session.get_inputs()}
     for name, kind in inputs.items():
         if name not in FEEDS or kind is None:
@@ -180,12 +210,16 @@ def _output(
     )
 
 
-#: ids [B, T], mask [B, T], positions [T] -> what a graph's input of this name takes, [B, T]
-FEEDS: dict[str, Callable[[Integers, NDArray[np.bool_], Integers], NDArray[Any]]] = {
-    "input_ids": lambda ids, mask, positions: ids,
-    "attention_mask": lambda ids, mask, positions: mask,
-    "token_type_ids": lambda ids, mask, positions: np.zeros_like(ids),
-    "position_ids": lambda ids, mask, positions: np.broadcast_to(positions, ids.shape),
+#: What a graph's input of this name takes, [B, T].
+FEEDS: dict[str, Callable[[Padded], NDArray[Any]]] = {
+    "input_ids": lambda padded: padded.ids,
+    "attention_mask": lambda padded: padded.mask,
+    "token_type_ids": lambda padded: (
+        padded.mask & (np.arange(padded.ids.shape[1]) >= padded.seconds[:, None])
+    ),
+    "position_ids": lambda padded: np.broadcast_to(
+        np.arange(padded.ids.shape[1]), padded.ids.shape
+    ),
 }
 
 

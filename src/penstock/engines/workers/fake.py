@@ -31,8 +31,10 @@ from penstock.engines.workers.fake_dialect import (
 )
 from penstock.engines.workers.parent import end_with_parent
 from penstock.engines.workers.parrot import Reply
+from penstock.engines.workers.script import read as read_script
+from penstock.http.connection import ServerLimits
 from penstock.http.message import Answer, Request, Response, StreamingResponse
-from penstock.http.server import Server, ServerLimits
+from penstock.http.server import Server
 
 #: At full speed the loop is let go once in so many tokens, so that a leaving client is noticed.
 TOKENS_PER_TURN = 16
@@ -51,9 +53,11 @@ class Settings(msgspec.Struct, kw_only=True):
     with_parent: bool
     slots: int
     log: Path | None
+    script: Path | None
     tokens_per_second: float
     first_token_after_s: float
     load_s: float
+    ballast_mib: int
     die_after: int | None
     die_once: Path | None
     stall_after: int | None
@@ -86,6 +90,13 @@ def arguments() -> Settings:
         help="append one JSON line per POST when it has ended: path, body, tokens sent, and "
         "whether the client left before the end",
     )
+    parser.add_argument(
+        "--script",
+        type=Path,
+        metavar="FILE",
+        help='a JSON list of chat answers: {"when": TEXT, "say": TEXT} or {"when": TEXT, "call": '
+        'TOOL, "arguments": {...}}; the first counts whose "when" is in the last message',
+    )
     pace = parser.add_argument_group("pace")
     pace.add_argument(
         "--tokens-per-second", type=float, default=math.inf, help="of each answer (default: all)"
@@ -95,6 +106,9 @@ def arguments() -> Settings:
     )
     pace.add_argument(
         "--load-s", type=float, default=0.0, help="listen, but answer 503 for so many seconds"
+    )
+    pace.add_argument(
+        "--ballast-mib", type=int, default=0, help="take so much memory, for nothing (default: 0)"
     )
     faults = parser.add_argument_group("faults (N counts the tokens of one answer)")
     faults.add_argument("--die-after", type=int, metavar="N", help="the process exits at once")
@@ -145,8 +159,10 @@ class FakeEngine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.ready_at_s = time.monotonic() + settings.load_s
+        self.ballast = b"\1" * (settings.ballast_mib * 1024**2)
         self.created = int(time.time())
         self.answers = 0
+        self.script = read_script(settings.script) if settings.script else ()
         self.routes: dict[tuple[str, str], Callable[[Request, Record], Awaitable[Answer]]] = {
             ("GET", "/health"): self.health,
             ("GET", "/v1/models"): self.models,
@@ -193,7 +209,7 @@ class FakeEngine:
 
     async def chat(self, request: Request, record: Record) -> Answer:
         body = msgspec.json.decode(request.body, type=ChatBody)
-        return await self._generate(body, ChatShape, body.reply(), record)
+        return await self._generate(body, ChatShape, body.reply(self.script), record)
 
     async def completions(self, request: Request, record: Record) -> Answer:
         body = msgspec.json.decode(request.body, type=CompletionBody)

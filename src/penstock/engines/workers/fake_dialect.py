@@ -9,6 +9,7 @@ import msgspec
 
 from penstock.engines.workers import parrot
 from penstock.engines.workers.parrot import Reply
+from penstock.engines.workers.script import Script, line, tool_line
 
 
 class Refused(Exception):
@@ -85,20 +86,31 @@ class ChatBody(GenerationBody, kw_only=True):
                 return tool.function
         raise Refused("No tool of this name.", param="tool_choice")
 
-    def reply(self) -> Reply:
+    def reply(self, script: Script) -> Reply:
+        """What the script has for the last message, or else what the parrot says."""
         prompt_tokens = sum(len(message.text.split()) for message in self.messages)
-        limit = self.limit_tokens
+        said = self.messages[-1].text if self.messages else ""
+
+        def recite(text: str, tool: str | None = None) -> Reply:
+            limit = self.limit_tokens
+            return parrot.recite(text, prompt_tokens=prompt_tokens, max_tokens=limit, tool=tool)
+
         if tool := self.forced_tool():
-            text = _spell(parrot.example(tool.parameters))
-            return parrot.recite(
-                text, prompt_tokens=prompt_tokens, max_tokens=limit, tool=tool.name
-            )
+            known = tool_line(script, said, tool.name)
+            arguments = known.arguments if known else parrot.example(tool.parameters)
+            return recite(_spell(arguments), tool.name)
+        if known := line(script, said, self.offered_tools()):
+            return recite(_spell(known.arguments) if known.call else known.say or "", known.call)
         form = self.response_format or {}
         if form.get("type") in ("json_object", "json_schema"):
-            text = _spell(parrot.example(form.get("json_schema", {}).get("schema")))
-            return parrot.recite(text, prompt_tokens=prompt_tokens, max_tokens=limit)
-        said = self.messages[-1].text if self.messages else ""
+            return recite(_spell(parrot.example(form.get("json_schema", {}).get("schema"))))
+        limit = self.limit_tokens
         return parrot.echo(said, prompt_tokens=prompt_tokens, max_tokens=limit, seed=self.seed)
+
+    def offered_tools(self) -> frozenset[str]:
+        if self.tool_choice == "none":
+            return frozenset()
+        return frozenset(tool.function.name for tool in self.tools or ())
 
 
 class CompletionBody(GenerationBody, kw_only=True):

@@ -1,9 +1,14 @@
-"""An embedding replica: onnxruntime and tokenizers behind a unix socket.
+"""A replica that embeds, reranks or sorts pictures: onnxruntime behind a unix socket.
 
     GET  /health      200 once the model is loaded
-    GET  /properties  {"embedding_length", "max_input_tokens", "vocabulary_size", "dimensions"}
+    GET  /properties  {"task", "embedding_length", "max_input_tokens", "vocabulary_size",
+                      "dimensions"}
     POST /embed       {"inputs": ["…", …] | [[ids], …], "dimensions": int | null}
                       -> {"rows": [base64 of little-endian float32, …], "prompt_tokens"}
+    POST /rerank      {"query", "documents": ["…", …]} -> {"values": [0 to 1, …], "prompt_tokens"}
+    POST /classify    {"picture": base64, "labels": ["…", …]} -> the same, one per label
+
+A model does one of the three.
 
 Errors are {"error": {"message", "code", "index", "param"}}; `index` tells which input it was.
 """
@@ -11,22 +16,38 @@ Errors are {"error": {"message", "code", "index", "param"}}; `index` tells which
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, TypeVar
 
 import msgspec
 import numpy as np
 import uvloop
 
-from penstock.engines.embedder_files import EmbedderFiles, NotAnEmbedder
+from penstock.domain.classification import ClassificationCall, Likelihoods
+from penstock.domain.rerank import RerankCall, Scores
+from penstock.engines.onnx.embedder_files import EmbedderFiles, NotAnEmbedder
+from penstock.engines.onnx.zero_shot_files import ZeroShotFiles, is_zero_shot
 from penstock.engines.workers.batching import Collector
+from penstock.engines.workers.cross_encoder import CrossEncoder
 from penstock.engines.workers.embedder import Embedder, Floats, NotInVocabulary, TooLong, unit
 from penstock.engines.workers.parent import end_with_parent
+from penstock.engines.workers.pixels import NotReadable, pixels_of
+from penstock.engines.workers.zero_shot import ZeroShot
+from penstock.http.connection import ServerLimits
 from penstock.http.message import Answer, Request, Response
-from penstock.http.server import Server, ServerLimits
+from penstock.http.server import Server
+
+T = TypeVar("T")
+Ids = TypeVar("Ids", bound=Sequence[int])
 
 MAX_BODY_BYTES = 64 * 1024 * 1024
+#: Of so many labels the vectors are kept: a few megabytes, and most callers ask for the same again.
+KNOWN_LABELS = 4096
+#: Pictures in one batch: beyond, a picture more costs as much as one alone.
+BATCH_PICTURES = 8
 #: Longer texts are tokenised beside the event loop, which they would hold up.
 INLINE_CHARACTERS = 8192
 CODES = {TooLong: "context_length_exceeded", NotInVocabulary: "invalid_value"}
@@ -56,17 +77,15 @@ class Refused(Exception):
         self.param = param
 
 
-class EmbeddingWorker:
+class Worker(ABC):
     """The handler of the process's server."""
 
-    def __init__(self, embedder: Embedder, collector: Collector) -> None:
-        self.embedder = embedder
-        self.collector = collector
+    def __init__(self, task: str, serve: Callable[[Request], Awaitable[Answer]]) -> None:
         self._tokenising = ThreadPoolExecutor(1, thread_name_prefix="tokenizer")
-        self._routes = {
+        self._routes: dict[tuple[str, str], Callable[[Request], Awaitable[Answer]]] = {
             ("GET", "/health"): self.health,
             ("GET", "/properties"): self.properties,
-            ("POST", "/embed"): self.embed,
+            ("POST", task): serve,
         }
 
     async def handle(self, request: Request) -> Answer:
@@ -85,10 +104,30 @@ class EmbeddingWorker:
     async def health(self, request: Request) -> Answer:
         return _json({"status": "ok"})
 
+    @abstractmethod
+    async def properties(self, request: Request) -> Answer:
+        """What the model is."""
+
+    async def tokenised(self, characters: int, encode: Callable[[], T]) -> T:
+        """What `encode` gives, made beside the event loop if it may take long."""
+        if characters <= INLINE_CHARACTERS:
+            return encode()
+        return await asyncio.get_running_loop().run_in_executor(self._tokenising, encode)
+
+
+class EmbeddingWorker(Worker):
+    """Embeds."""
+
+    def __init__(self, embedder: Embedder, collector: Collector) -> None:
+        super().__init__("/embed", self.embed)
+        self.embedder = embedder
+        self.collector = collector
+
     async def properties(self, request: Request) -> Answer:
         embedder = self.embedder
         return _json(
             {
+                "task": "embeddings",
                 "embedding_length": embedder.embedding_length,
                 "max_input_tokens": embedder.max_input_tokens,
                 "vocabulary_size": embedder.vocabulary_size,
@@ -100,7 +139,7 @@ class EmbeddingWorker:
         body = msgspec.json.decode(request.body, type=EmbedBody)
         dimensions = self._cut(body.dimensions)
         inputs = await self._encode(body.inputs)
-        self._check(inputs)
+        check_each(inputs, self.embedder.check, "input")
         rows = await self.collector.submit(inputs)
         if dimensions is not None:
             rows = [_shortened(row, dimensions) for row in rows]
@@ -126,24 +165,120 @@ class EmbeddingWorker:
         if not texts:
             return ids
         try:
-            if sum(map(len, texts)) <= INLINE_CHARACTERS:
-                return self.embedder.encode(texts)
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._tokenising, self.embedder.encode, texts)
+            return await self.tokenised(sum(map(len, texts)), lambda: self.embedder.encode(texts))
         except TooLong as error:
             index = max(range(len(texts)), key=lambda i: len(texts[i]))
             raise _refused(error, index) from None
 
-    def _check(self, inputs: list[list[int]]) -> None:
-        for index, ids in enumerate(inputs):
+
+class RankingWorker(Worker):
+    """Reranks."""
+
+    def __init__(self, encoder: CrossEncoder, collector: Collector) -> None:
+        super().__init__("/rerank", self.rerank)
+        self.encoder = encoder
+        self.collector = collector
+
+    async def properties(self, request: Request) -> Answer:
+        encoder = self.encoder
+        return _json(
+            {
+                "task": "rerank",
+                "max_input_tokens": encoder.max_input_tokens,
+                "vocabulary_size": encoder.vocabulary_size,
+            }
+        )
+
+    async def rerank(self, request: Request) -> Answer:
+        body = msgspec.json.decode(request.body, type=RerankCall)
+        documents = body.documents
+        try:
+            pairs = await self.tokenised(
+                len(documents) * len(body.query) + sum(map(len, documents)),
+                lambda: self.encoder.encode(body.query, documents),
+            )
+        except TooLong as error:
+            index = max(range(len(documents)), key=lambda i: len(documents[i]))
+            raise _refused(error, index, "documents") from None
+        check_each(pairs, self.encoder.check, "documents")
+        rows = await self.collector.submit(pairs)
+        values = tuple(np.frombuffer(b"".join(rows), "<f4").tolist())
+        return _json(Scores(values, prompt_tokens=sum(map(len, pairs))))
+
+
+class ClassifyingWorker(Worker):
+    """Tells which of some labels fits a picture."""
+
+    def __init__(self, model: ZeroShot, texts: Collector, pictures: Collector) -> None:
+        super().__init__("/classify", self.classify)
+        self.model = model
+        self.texts = texts
+        self.pictures = pictures
+        self._decoding = ThreadPoolExecutor(1, thread_name_prefix="pixels")
+        self._known: dict[str, tuple[bytes, int]] = {}
+
+    async def properties(self, request: Request) -> Answer:
+        return _json(
+            {
+                "task": "zero_shot_image_classification",
+                "max_input_tokens": self.model.max_input_tokens,
+            }
+        )
+
+    async def classify(self, request: Request) -> Answer:
+        body = msgspec.json.decode(request.body, type=ClassificationCall)
+        loop = asyncio.get_running_loop()
+        try:
+            pixels = await loop.run_in_executor(
+                self._decoding, pixels_of, body.picture, self.model.preprocessing
+            )
+        except NotReadable as error:
+            raise Refused(str(error), param="image") from None
+        texts, prompt_tokens = await self._vectors(body.labels)
+        (picture,) = await self.pictures.submit([pixels])
+        likely = self.model.likelihoods(np.frombuffer(picture, "<f4"), texts)
+        return _json(Likelihoods(tuple(likely.tolist()), prompt_tokens))
+
+    async def _vectors(self, labels: Sequence[str]) -> tuple[Floats, int]:
+        """Of each label, and the tokens of all. What was read before is not read again."""
+        new = [label for label in dict.fromkeys(labels) if label not in self._known]
+        found = {label: self._known[label] for label in labels if label in self._known}
+        if new:
+            inputs = await self._encoded(new, labels)
+            rows = await self.texts.submit(inputs)
+            for label, ids, row in zip(new, inputs, rows, strict=True):
+                found[label] = self._known[label] = (row, len(ids))
+            while len(self._known) > KNOWN_LABELS:
+                del self._known[next(iter(self._known))]
+        vectors = np.stack([np.frombuffer(found[label][0], "<f4") for label in labels])
+        return vectors, sum(found[label][1] for label in labels)
+
+    async def _encoded(self, new: Sequence[str], labels: Sequence[str]) -> list[list[int]]:
+        """The token ids of new labels. Raises Refused for one that is too long."""
+        try:
+            inputs = await self.tokenised(sum(map(len, new)), lambda: self.model.encode(new))
+        except TooLong as error:
+            longest = max(range(len(labels)), key=lambda i: len(labels[i]))
+            raise _refused(error, longest, "candidate_labels") from None
+        for label, ids in zip(new, inputs, strict=True):
             try:
-                self.embedder.check(ids)
-            except (TooLong, NotInVocabulary) as error:
-                raise _refused(error, index) from None
+                self.model.check(ids)
+            except TooLong as error:
+                raise _refused(error, labels.index(label), "candidate_labels") from None
+        return inputs
 
 
-def _refused(error: TooLong | NotInVocabulary, index: int) -> Refused:
-    return Refused(str(error), code=CODES[type(error)], index=index, param="input")
+def check_each(inputs: Sequence[Ids], check: Callable[[Ids], None], param: str) -> None:
+    """Raises Refused for the first input that `check` does not take."""
+    for index, ids in enumerate(inputs):
+        try:
+            check(ids)
+        except (TooLong, NotInVocabulary) as error:
+            raise _refused(error, index, param) from None
+
+
+def _refused(error: TooLong | NotInVocabulary, index: int, param: str = "input") -> Refused:
+    return Refused(str(error), code=CODES[type(error)], index=index, param=param)
 
 
 def _shortened(row: bytes, dimensions: int) -> bytes:
@@ -173,6 +308,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True, help="a directory")
+    parser.add_argument("--graph", help="another graph of it than the usual one")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
         "--batch-tokens", type=int, default=2048, help="of a batch, padding counted"
@@ -181,29 +317,50 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def serve(options: argparse.Namespace, embedder: Embedder) -> None:
-    def run(batch: Sequence[Sequence[int]]) -> list[bytes]:
-        return [_packed(row) for row in embedder.embed(batch)]
+async def serve(options: argparse.Namespace, model: Embedder | CrossEncoder | ZeroShot) -> None:
+    def collector(
+        run: Callable[[Any], Floats], items: int, thread: ThreadPoolExecutor | None = None
+    ) -> Collector:
+        def rows_of(batch: Sequence[Any]) -> list[bytes]:
+            return [_packed(row) for row in run(batch)]
 
-    collector = Collector(
-        run,
-        max_tokens=options.batch_tokens,
-        max_items=options.batch_items if embedder.batchable else 1,
-    )
-    worker = EmbeddingWorker(embedder, collector)
+        return Collector(rows_of, max_tokens=options.batch_tokens, max_items=items, thread=thread)
+
+    items = options.batch_items
+    worker: Worker
+    collectors: tuple[Collector, ...]
+    if isinstance(model, ZeroShot):
+        thread = ThreadPoolExecutor(1, thread_name_prefix="model")
+        texts = collector(model.embed_texts, items, thread)
+        pictures = collector(model.embed_pictures, min(items, BATCH_PICTURES), thread)
+        worker, collectors = ClassifyingWorker(model, texts, pictures), (texts, pictures)
+    elif isinstance(model, CrossEncoder):
+        pairs = collector(model.score, items if model.batchable else 1)
+        worker, collectors = RankingWorker(model, pairs), (pairs,)
+    else:
+        inputs = collector(model.embed, items if model.batchable else 1)
+        worker, collectors = EmbeddingWorker(model, inputs), (inputs,)
     server = Server(worker.handle, limits=ServerLimits(max_body_bytes=MAX_BODY_BYTES))
     await server.listen(socket_path=options.socket)
-    await collector.serve()
+    await asyncio.gather(*(collector.serve() for collector in collectors))
+
+
+def load(directory: Path, graph: str | None, threads: int) -> Embedder | CrossEncoder | ZeroShot:
+    """The model of a directory, by what its files say it is. Raises NotAnEmbedder."""
+    if is_zero_shot(directory):
+        return ZeroShot(ZeroShotFiles.read(directory, graph), threads=threads)
+    files = EmbedderFiles.read(directory, graph)
+    return (CrossEncoder if files.ranks else Embedder)(files, threads=threads)
 
 
 def main() -> None:
     end_with_parent()
     options = arguments()
     try:
-        embedder = Embedder(EmbedderFiles.read(options.model), threads=options.threads)
+        model = load(options.model, options.graph, options.threads)
     except NotAnEmbedder as error:
         sys.exit(str(error))
-    uvloop.run(serve(options, embedder))
+    uvloop.run(serve(options, model))
 
 
 if __name__ == "__main__":

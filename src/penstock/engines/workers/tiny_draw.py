@@ -1,7 +1,7 @@
 """A drawing replica: `penstock_tiny_models.draw` behind a unix socket.
 
     GET  /health  200 once the model is loaded
-    POST /draw    {"prompt", "width", "height", "seed"} -> PNG bytes
+    POST /draw    a call of `penstock.domain.image` -> PNG bytes
 
 One picture at a time; a client that leaves stops its picture before the next step.
 """
@@ -14,12 +14,18 @@ from pathlib import Path
 
 import msgspec
 import uvloop
+from PIL import Image
 
-from penstock.domain.image import ImageCall
+from penstock.domain.image import AnyImageCall, ImageEdit, ImageVariation
+from penstock.engines.workers.caption import caption_of, with_caption
 from penstock.engines.workers.parent import end_with_parent
+from penstock.engines.workers.pictures import Unusable, opened, to_png
+from penstock.http.connection import ServerLimits
 from penstock.http.message import Answer, Request, Response, plain_fault
-from penstock.http.server import Server, ServerLimits
+from penstock.http.server import Server
 
+#: The gateway bounds what clients send; pictures come as base64.
+LIMITS = ServerLimits(max_body_bytes=256 * 1024 * 1024, head_timeout_s=3600, idle_timeout_s=3600)
 PNG = b"content-type: image/png\r\n"
 
 
@@ -38,12 +44,15 @@ class DrawingWorker:
         if (request.method, request.path) != ("POST", "/draw"):
             return plain_fault(404, f"There is no {request.method} {request.path}.")
         try:
-            call = msgspec.json.decode(request.body, type=ImageCall)
+            call = msgspec.json.decode(request.body, type=AnyImageCall)
+            return Response(headers=PNG, body=await self._draw(call))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return plain_fault(400, f"The body is not as it should be: {error}.")
-        return Response(headers=PNG, body=await self._draw(call))
+        except Unusable as unusable:
+            told = {"message": str(unusable), "param": unusable.param}
+            return Response(status=400, body=msgspec.json.encode({"error": told}))
 
-    async def _draw(self, call: ImageCall) -> bytes:
+    async def _draw(self, call: AnyImageCall) -> bytes:
         gone = threading.Event()
         async with self._one_at_a_time:
             drawing = asyncio.ensure_future(asyncio.to_thread(self._picture, call, gone))
@@ -54,14 +63,43 @@ class DrawingWorker:
                 await asyncio.wait([drawing])
                 raise
 
-    def _picture(self, call: ImageCall, gone: threading.Event) -> bytes:
-        return self._drawer.draw(
-            call.prompt,
+    def _picture(self, call: AnyImageCall, gone: threading.Event) -> bytes:
+        match call:
+            case ImageVariation():
+                prompt = caption_of(call.image)
+                if prompt is None:
+                    raise Unusable(
+                        "image",
+                        "This model can only vary drawings of its own: they carry their caption, "
+                        "and 'image' has none.",
+                    )
+            case _:
+                prompt = call.prompt
+        drawn = self._drawer.draw(
+            prompt,
             width=call.width,
             height=call.height,
             seed=call.seed,
             keep_going=lambda: not gone.is_set(),
         )
+        if isinstance(call, ImageEdit):
+            return repainted(call, drawn)
+        return with_caption(drawn, prompt)
+
+
+def repainted(call: ImageEdit, drawn: bytes) -> bytes:
+    """`drawn` where the mask is transparent, `call.image` elsewhere; a PNG. Raises Unusable."""
+    image = opened(call.image, "image").convert("RGBA")
+    mask = image if call.mask is None else opened(call.mask, "mask").convert("RGBA")
+    kept = mask.getchannel("A")
+    if kept.getextrema()[0] == 255:
+        raise Unusable(
+            "mask",
+            "Nothing is to be edited: this model paints where 'mask', or without one 'image', is "
+            "transparent.",
+        )
+    new = opened(drawn, "image").convert("RGB")
+    return to_png(Image.composite(image.convert("RGB"), new, kept))
 
 
 def main() -> None:
@@ -78,7 +116,7 @@ async def _serve(socket_path: Path, directory: Path) -> None:
         worker = DrawingWorker(directory)
     except (OSError, ValueError, KeyError) as error:
         sys.exit(f"The drawing model in {directory} cannot be read: {error}")
-    server = Server(worker.handle, limits=ServerLimits(head_timeout_s=3600, idle_timeout_s=3600))
+    server = Server(worker.handle, limits=LIMITS)
     await server.listen(socket_path=socket_path)
     await asyncio.Event().wait()
 

@@ -84,7 +84,7 @@ PLACES: dict[str, str] = {
     "road": "road|highway|motorway|race track",
     "room": "room|living room|indoors|bedroom|office|kitchen|classroom|studio",
     "snow": "snow|winter|arctic|snowy landscape|north pole|antarctica|snowy field|ice|snowy",
-    "mountains": "mountains|alps|mountain range|himalayas|mountain landscape",
+    "mountains": "in the mountains|alps|mountain range|himalayas|mountain landscape",
     "sky": "sky|in the air|among the clouds|in the clouds|heaven|blue sky",
     "stage": "stage|theatre|theater|concert|circus",
 }

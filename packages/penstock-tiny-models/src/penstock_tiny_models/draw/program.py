@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from penstock_tiny_models.draw import lexicon
 from penstock_tiny_models.draw.colours import COLOURS
 from penstock_tiny_models.draw.lexicon import COUNTS, LIGHTS, PLACES, SIZES
-from penstock_tiny_models.draw.things import THINGS
+from penstock_tiny_models.draw.things import THINGS, settled
 
 START, END, NATURAL = "<draw>", "<end>", "natural"
 JOINTS = ("ride", "on", "in", "hold", "wear")
@@ -97,8 +97,9 @@ def _step(share: float, steps: int) -> int:
     return max(0, min(steps - 1, int(share * steps)))
 
 
-def _share(token: str, steps: int) -> float:
-    return (int(token[1:]) + 0.5) / steps
+def share(token: str) -> float:
+    """Where on the page an X or Y token is."""
+    return (int(token[1:]) + 0.5) / (STEPS_X if token in XS else STEPS_Y)
 
 
 NOUN_SLOTS = ("count", "size", "thing", "colour", "accent")
@@ -164,7 +165,10 @@ class Grammar:
 
 
 def parse(tokens: Sequence[str]) -> Picture:
-    """The picture that a program spells; ValueError when the grammar forbids a token."""
+    """The picture that a program spells, its joints settled.
+
+    ValueError when the grammar forbids a token.
+    """
     grammar = Grammar()
     for token in tokens:
         if grammar.ended or token not in grammar.allowed():
@@ -183,13 +187,14 @@ def _units(rest: Iterator[str]) -> Iterator[Unit]:
         joined: list[tuple[str, Noun]] = []
         token = next(rest)
         while token in JOINTS:
-            joined.append((token, _noun(next(rest), rest)))
+            noun = _noun(next(rest), rest)
+            joined.append((settled(token, first.thing, noun.thing), noun))
             token = next(rest)
         yield Unit(
             first,
             tuple(joined),
-            x=_share(token, STEPS_X),
-            y=_share(next(rest), STEPS_Y),
+            x=share(token),
+            y=share(next(rest)),
             scale=SCALES[int(next(rest)[1:])],
             faces_left=next(rest) == FACINGS[0],
         )

@@ -279,3 +279,19 @@ THINGS: dict[str, Thing] = {
     for group in (PEOPLE, ANIMALS, NATURE, BUILDINGS, VEHICLES, CLOTHING, OBJECTS, SHAPES)
     for thing in group
 }
+
+LIVING = frozenset(thing.name for thing in (*PEOPLE, *ANIMALS))
+
+
+def settled(joint: str, upper: str, base: str) -> str:
+    """The joint that the two things allow: whoever rides a boat sits in it, a cat on a horse
+    rides it, and only the living ride."""
+    below = THINGS[base]
+    if joint == "ride" and upper not in LIVING:
+        return "on"
+    if joint == "ride" and below.can("vessel"):
+        return "in"
+    ridden = base in {thing.name for thing in ANIMALS} or not below.can("support")
+    if joint == "on" and upper in LIVING and below.can("mount") and ridden:
+        return "in" if below.can("vessel") else "ride"
+    return joint

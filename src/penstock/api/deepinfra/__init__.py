@@ -1,0 +1,1 @@
+"""DeepInfra's platform routes: the catalogue and deployments. Errors are `{"error": "…"}`."""

@@ -1,0 +1,340 @@
+"""Does what has been decided: starts, drains, ends replicas, and brings what they need.
+
+A deed itself is done at once, without an `await`; what takes time goes on by itself and ends by
+waking the loop.
+"""
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from penstock.control.actions import (
+    Action,
+    Adopt,
+    Drain,
+    Forget,
+    Prepare,
+    Rescale,
+    Resume,
+    RollBack,
+    Sleep,
+    Start,
+    Stop,
+    StopUnknown,
+)
+from penstock.control.fetch import Fetcher
+from penstock.control.fetch_error import FetchError
+from penstock.control.recipe import EngineMaker, Recipe, claim_of, without
+from penstock.control.record import Level, Recorder
+from penstock.control.supervise import RestartPolicy, Supervisor
+from penstock.control.tended import Kept, Preparing, Tended
+from penstock.domain.deployment import DeploymentSpec
+from penstock.domain.gpu import Gpu
+from penstock.domain.source import BadSource
+from penstock.domain.version import Version
+from penstock.engines.base import CannotStart
+from penstock.engines.registry import LocalSource
+from penstock.fleet.base import Fleet, Leftover, Place
+from penstock.fleet.groups import Groups
+from penstock.fleet.replica import Replica
+
+log = logging.getLogger(__name__)
+
+LEVELS: dict[Level, int] = {
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+MEASURE_EVERY_S = 10.0
+
+
+class Actuator:
+    """Works on what the loop tends. `leftovers` are what earlier servers left, until it is dealt
+    with."""
+
+    def __init__(
+        self,
+        tended: dict[str, Tended],
+        *,
+        groups: Groups,
+        fleet: Fleet,
+        maker: EngineMaker,
+        fetcher: Fetcher,
+        restarts: RestartPolicy,
+        recorder: Recorder,
+        wake: Callable[[], None],
+    ) -> None:
+        """`wake` is called when something that took time has ended."""
+        self._tended = tended
+        self._groups = groups
+        self._fleet = fleet
+        self._maker = maker
+        self._fetcher = fetcher
+        self._restarts = restarts
+        self._recorder = recorder
+        self._wake = wake
+        self._effects: set[asyncio.Task[None]] = set()
+        self.leftovers: list[Leftover] = []
+        self._deeds: dict[type[Action], Callable[[Any, float], None]] = {
+            Adopt: self._adopt,
+            StopUnknown: self._stop_unknown,
+            Prepare: self._prepare,
+            Start: self._start,
+            Drain: self._drain,
+            Resume: self._resume,
+            Stop: self._stop,
+            Sleep: self._sleep,
+            Rescale: self._rescale,
+            RollBack: self._roll_back,
+            Forget: self._forget,
+        }
+
+    def do(self, action: Action, now_s: float) -> None:
+        self._deeds[type(action)](action, now_s)
+
+    async def aclose(self) -> None:
+        """Nothing goes on, and no replica runs any more."""
+        preparing = [p.task for t in self._tended.values() for p in t.preparing if p.task]
+        for task in [*self._effects, *preparing]:
+            task.cancel()
+        supervisors = [
+            kept.supervisor
+            for tended in self._tended.values()
+            for kept in tended.kept
+            if kept.supervisor is not None
+        ]
+        await asyncio.gather(*(supervisor.stop() for supervisor in supervisors))
+        await asyncio.gather(*self._effects, *preparing, return_exceptions=True)
+
+    def settle(self, tended: Tended, spec: DeploymentSpec, recipe: Recipe) -> None:
+        """Have its version written down, once in each generation."""
+        preparing = tended.about(recipe)
+        if tended.settled != spec.generation and preparing is not None and preparing.source:
+            tended.settled = spec.generation
+            self._spawn(self._settle_now(spec, preparing, preparing.source))
+
+    def measure(self, now_s: float) -> None:
+        """Have each replica's memory measured, now and then."""
+        for tended in self._tended.values():
+            for kept in tended.kept:
+                due = now_s - kept.measured_s >= MEASURE_EVERY_S
+                if kept.ready_s is not None and due and not kept.ending:
+                    kept.measured_s = now_s
+                    self._spawn(self._measure_one(tended, kept))
+
+    # -- deeds: one about a copy that has gone meanwhile is past ---------------------------------
+
+    def _adopt(self, action: Adopt, now_s: float) -> None:
+        leftover = action.leftover
+        self.leftovers.remove(leftover)
+        tended = self._tended[leftover.place.deployment_id]
+        assert tended.wish is not None
+        recipe = tended.wish.recipe
+        preparing = tended.about(recipe)
+        need_bytes = (preparing.seen.need_bytes or 0) if preparing is not None else 0
+        kept = tended.keep(Kept(leftover.place, recipe, memory_bytes=need_bytes, now_s=now_s))
+        self._spawn(self._run_copy(tended, kept, need_bytes, leftover))
+
+    def _stop_unknown(self, action: StopUnknown, now_s: float) -> None:
+        self.leftovers.remove(action.leftover)
+        self._spawn(self._fleet.end(action.leftover))
+
+    def _prepare(self, action: Prepare, now_s: float) -> None:
+        tended = self._tended[action.deployment_id]
+        preparing = Preparing(action.recipe)
+        tended.preparing.append(preparing)
+        self._recorder.line(tended.id, f"Preparing {action.recipe.source}.")
+        preparing.task = asyncio.create_task(self._bring(tended, preparing))
+
+    def _start(self, action: Start, now_s: float) -> None:
+        tended = self._tended[action.deployment_id]
+        place = self._place(action.deployment_id, action.generation)
+        self._recorder.line(tended.id, f"Starting the replica {place.copy_id}.")
+        offer_bytes = action.offer_bytes
+        kept = tended.keep(Kept(place, action.recipe, memory_bytes=offer_bytes, now_s=now_s))
+        self._spawn(self._run_copy(tended, kept, offer_bytes))
+
+    def _drain(self, action: Drain, now_s: float) -> None:
+        if (kept := self._tended[action.deployment_id].of(action.copy_id)) is not None:
+            kept.draining = True
+            kept.drain_until_s, kept.for_room = action.until_s, action.for_room
+            if kept.supervisor is not None:
+                kept.supervisor.drain()
+
+    def _resume(self, action: Resume, now_s: float) -> None:
+        tended = self._tended[action.deployment_id]
+        if (kept := tended.of(action.copy_id)) is not None and not kept.ending:
+            kept.draining = kept.for_room = tended.asleep = False
+            if kept.supervisor is not None:
+                kept.supervisor.resume()
+
+    def _stop(self, action: Stop, now_s: float) -> None:
+        tended = self._tended[action.deployment_id]
+        if (kept := tended.of(action.copy_id)) is not None:
+            kept.ending = True
+            self._spawn(self._end_copy(tended, kept))
+
+    def _sleep(self, action: Sleep, now_s: float) -> None:
+        tended = self._tended[action.deployment_id]
+        tended.asleep, tended.wanted = True, 0
+        self._say(tended, f"{action.reason} It starts when it is asked for.")
+
+    def _rescale(self, action: Rescale, now_s: float) -> None:
+        tended = self._tended[action.deployment_id]
+        tended.wanted = action.replicas
+        tended.no_more_before_s = max(tended.no_more_before_s, action.no_more_before_s)
+        self._say(tended, f"{action.reason} Replicas wanted from now on: {action.replicas}.")
+
+    def _roll_back(self, action: RollBack, now_s: float) -> None:
+        tended = self._tended[action.deployment_id]
+        tended.rolled_back, tended.update_error = action.generation, action.reason
+        self._say(tended, f"The update is undone: {action.reason}", "error")
+
+    def _forget(self, action: Forget, now_s: float) -> None:
+        tended = self._tended.pop(action.deployment_id)
+        tended.call_off()
+        tended.group.listeners.remove(self._wake)
+        self._groups.drop(action.deployment_id)
+
+    def _say(self, tended: Tended, sentence: str, level: Level = "info") -> None:
+        """In the server's log and in the deployment's own."""
+        log.log(LEVELS[level], "%s: %s", tended.name, sentence)
+        self._recorder.line(tended.id, sentence, level)
+
+    def _place(self, deployment_id: str, generation: int) -> Place:
+        """Of a new copy; not even another server has given this one."""
+        copy_id = f"{deployment_id}-{secrets.token_hex(4)}"
+        return Place(deployment_id=deployment_id, generation=generation, copy_id=copy_id)
+
+    # -- effects: each ends by waking the loop ---------------------------------------------------
+
+    def _spawn(self, effect: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(effect)
+        self._effects.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._effects.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("The reconciler could not do something.", exc_info=error)
+        self._wake()
+
+    async def _bring(self, tended: Tended, preparing: Preparing) -> None:
+        """Fetch the weights and find out what a copy needs at least."""
+        recipe = preparing.seen.recipe
+
+        def tell(percent: int | None) -> None:
+            preparing.note(percent=percent)
+            self._wake()
+
+        try:
+            source = await self._fetcher.bring(recipe, tell)
+            need_bytes = await asyncio.to_thread(self._need_bytes, recipe, source)
+            if tended.version_of(recipe) is None and not self._is_first(tended, recipe):
+                version = await asyncio.to_thread(self._version, recipe, source)
+                preparing.version_id = version.id  # known before it takes over from another
+        except (BadSource, FetchError, CannotStart, OSError) as error:
+            preparing.note(percent=None, fault=str(error))
+            log.error("%s cannot be served. %s", recipe.name, error)
+        else:
+            preparing.source = source
+            preparing.note(percent=None, need_bytes=need_bytes)
+            if (wish := tended.wish) is not None and self._is_first(tended, recipe):
+                self.settle(tended, wish.spec, recipe)
+        self._wake()
+
+    async def _settle_now(
+        self, spec: DeploymentSpec, preparing: Preparing, source: LocalSource
+    ) -> None:
+        version = await asyncio.to_thread(self._version, preparing.seen.recipe, source)
+        preparing.version_id = version.id
+        await asyncio.to_thread(self._recorder.settle, spec, version)
+
+    def _version(self, recipe: Recipe, source: LocalSource) -> Version:
+        return self._recorder.version_of(recipe, source, self._maker.choose(recipe, source).engine)
+
+    def _is_first(self, tended: Tended, recipe: Recipe) -> bool:
+        """Whether the recipe is that of a first version: there is none to fall back to."""
+        wish = tended.wish
+        return (
+            wish is not None
+            and wish.recipe == recipe
+            and wish.fallback is None
+            and wish.spec.version_id is None
+        )
+
+    def _need_bytes(self, recipe: Recipe, source: LocalSource) -> int:
+        return claim_of(self._maker.make(recipe, source, free_bytes=0)).memory_bytes
+
+    async def _run_copy(
+        self, tended: Tended, kept: Kept, offer_bytes: int, leftover: Leftover | None = None
+    ) -> None:
+        """Make an engine that takes no more than was offered, and keep a replica of it.
+
+        The process of `leftover` is taken over, instead of starting one.
+        """
+        preparing = tended.about(kept.recipe)
+        source = preparing.source if preparing is not None else None
+        if preparing is None or source is None:  # it has been changed again
+            tended.kept.remove(kept)
+            return
+        try:
+            engine = await asyncio.to_thread(
+                self._maker.make,
+                kept.recipe,
+                source,
+                free_bytes=offer_bytes,
+                free_gpus=self._free_gpus(),
+            )
+            kept.claim = await asyncio.to_thread(claim_of, engine)
+            process = await self._fleet.adopt(leftover) if leftover is not None else None
+        except (CannotStart, OSError) as error:
+            self._no_copy(tended, kept, preparing, str(error))
+            return
+        if kept.ending:  # it was stopped while its engine was made
+            return
+        kept.memory_bytes = max(kept.claim.memory_bytes, preparing.seen.need_bytes or 0)
+        kept.replica = Replica(engine)
+        kept.supervisor = Supervisor(
+            kept.replica,
+            name=kept.recipe.name,
+            fleet=self._fleet,
+            place=kept.place,
+            policy=self._restarts,
+            process=process,
+        )
+        if not tended.group.up:
+            tended.group.slots = engine.slots
+        kept.supervisor.start()
+
+    def _no_copy(self, tended: Tended, kept: Kept, preparing: Preparing, fault: str) -> None:
+        """There is no engine for this copy: nor for any other, unless one of them runs."""
+        if any(other.ready_s is not None for other in tended.kept):
+            log.warning("%s: no further replica. %s", kept.recipe.name, fault)
+            kept.fault = fault
+        else:
+            log.error("%s cannot be served. %s", kept.recipe.name, fault)
+            preparing.note(need_bytes=None, fault=fault)
+            tended.kept.remove(kept)
+
+    def _free_gpus(self) -> tuple[Gpu, ...]:
+        claims = (kept.claim for tended in self._tended.values() for kept in tended.kept)
+        return without(self._maker.gpus, claims)
+
+    async def _end_copy(self, tended: Tended, kept: Kept) -> None:
+        if kept.supervisor is not None:
+            await kept.supervisor.stop()
+        tended.kept.remove(kept)
+
+    async def _measure_one(self, tended: Tended, kept: Kept) -> None:
+        """What it really takes counts when that is more; its next start asks for as much."""
+        if kept.supervisor is None:
+            return
+        excess_bytes = await asyncio.to_thread(kept.supervisor.memory_bytes) - kept.memory_bytes
+        preparing = tended.about(kept.recipe)
+        if excess_bytes > 0:
+            kept.memory_bytes += excess_bytes
+            if preparing is not None and preparing.seen.need_bytes is not None:
+                preparing.note(need_bytes=preparing.seen.need_bytes + excess_bytes)

@@ -1,0 +1,103 @@
+"""Brings weights here while the server runs: a few downloads at a time, each can be called off."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from penstock.control.local_source import bring_here
+from penstock.control.recipe import Recipe
+from penstock.domain.source import parse_source
+from penstock.engines.registry import LocalSource
+
+log = logging.getLogger(__name__)
+
+#: More would only share the same line, and each would end later.
+DOWNLOADS_AT_A_TIME = 2
+
+#: Told of a download's percent; None when there is nothing to download any more.
+Tell = Callable[[int | None], None]
+
+
+class CalledOff(Exception):
+    """Nobody wants the download any more. What has arrived is kept."""
+
+
+class Fetcher:
+    """`here` are sources that have been brought before, by their texts."""
+
+    def __init__(
+        self,
+        *,
+        cache_dir: Path,
+        budget_bytes: int,
+        check_engine: Callable[[str], None],
+        here: Mapping[str, LocalSource],
+    ) -> None:
+        self._cache_dir = cache_dir
+        self._check_engine = check_engine
+        self._budget_bytes = budget_bytes
+        self._here = dict(here)
+        self._places = asyncio.Semaphore(DOWNLOADS_AT_A_TIME)
+
+    async def bring(self, recipe: Recipe, tell: Tell) -> LocalSource:
+        """The recipe's source on this machine. Cancelling it calls off the download.
+
+        Raises BadSource, FetchError.
+        """
+        if (known := self._here.get(recipe.source)) is not None:
+            return known
+        source = parse_source(f"{recipe.name}={recipe.source}").source
+        loop = asyncio.get_running_loop()
+
+        def tell_loop(percent: int | None) -> None:
+            loop.call_soon_threadsafe(tell, percent)
+
+        tracker = _Tracker(recipe.name, tell_loop)
+        async with self._places:
+            try:
+                local = await asyncio.to_thread(
+                    bring_here,
+                    source,
+                    cache_dir=self._cache_dir,
+                    free_memory_bytes=self._budget_bytes,
+                    progress=tracker,
+                    check_engine=self._check_engine,
+                )
+            finally:
+                tracker.called_off.set()
+        self._here[recipe.source] = local
+        return local
+
+
+class _Tracker:
+    """Watches a download from its thread."""
+
+    def __init__(self, name: str, tell: Tell) -> None:
+        self.called_off = threading.Event()
+        self._name = name
+        self._tell = tell
+        self._total_bytes = self._done_bytes = 0
+        self._told: int | None = None
+
+    def note(self, sentence: str) -> None:
+        log.info("%s: %s", self._name, sentence)
+
+    def start(self, total_bytes: int, label: str, *, arrived_bytes: int) -> None:
+        self._total_bytes, self._done_bytes = total_bytes, 0
+        self.advance(arrived_bytes)
+
+    def advance(self, size_bytes: int) -> None:
+        """Raises CalledOff in the download, which keeps what has arrived."""
+        if self.called_off.is_set():
+            raise CalledOff
+        self._done_bytes += size_bytes
+        percent = 100 * self._done_bytes // max(1, self._total_bytes)
+        if percent != self._told:
+            self._told = percent
+            self._tell(percent)
+
+    def finish(self) -> None:
+        if not self.called_off.is_set():
+            self._tell(None)

@@ -1,0 +1,64 @@
+"""Looks at an adapter before it is taken: is it here, and does it fit its base?"""
+
+from pathlib import Path
+
+import msgspec
+
+from penstock.config.settings import ModelSettings
+from penstock.control.adapters import Unwatched, bring_adapter
+from penstock.control.digest import Digester, pinned
+from penstock.control.fetch_error import FetchError
+from penstock.control.local_source import bring_here, fetched_source
+from penstock.control.recipe import EngineMaker, Recipe
+from penstock.domain.adapter import Adapter
+from penstock.domain.deployment import DeploymentSpec
+from penstock.domain.source import parse_source
+from penstock.engines.base import CannotStart
+from penstock.engines.formats.peft import is_peft, read_config
+from penstock.engines.registry import LocalSource
+
+#: More than any machine has: nothing is started, only whether it fits is asked.
+ENOUGH_BYTES = 2**62
+
+
+class Fitting:
+    """Its methods may download, and block. They raise CannotStart, with the reason."""
+
+    def __init__(self, engines: EngineMaker, *, cache_dir: Path, digester: Digester) -> None:
+        self._engines = engines
+        self._digester = digester
+        self._cache_dir = cache_dir
+
+    def named_base(self, name: str, source: str) -> str | None:
+        """What an adapter itself says that it was made for."""
+        path = self._bring(name, source)
+        return read_config(path).base_model_name_or_path if is_peft(path) else None
+
+    def fit(self, adapter: Adapter, base: DeploymentSpec) -> Adapter:
+        """The adapter with its rank and digest, and its source pinned to what is here now."""
+        source = parse_source(f"{adapter.name}={adapter.source}").source
+        local = fetched_source(self._bring(adapter.name, adapter.source))
+        text = pinned(source, local)
+        given = {**base.settings, "source": base.source, "adapters": {adapter.name: text}}
+        recipe = Recipe(base.model, base.source, msgspec.convert(given, ModelSettings))
+        engine = self._engines.make(recipe, self._base(base), free_bytes=ENOUGH_BYTES)
+        return msgspec.structs.replace(
+            adapter,
+            source=text,
+            rank=engine.rank_of(adapter.name),
+            digest=self._digester.digest_of(local),
+        )
+
+    def _bring(self, name: str, source: str) -> Path:
+        return bring_adapter(name, source, cache_dir=self._cache_dir, progress=Unwatched())
+
+    def _base(self, spec: DeploymentSpec) -> LocalSource:
+        try:
+            return bring_here(
+                parse_source(f"{spec.model}={spec.source}").source,
+                cache_dir=self._cache_dir,
+                free_memory_bytes=ENOUGH_BYTES,
+                progress=Unwatched(),
+            )
+        except FetchError as error:
+            raise CannotStart(f"Its base, {spec.model}: {error}") from None

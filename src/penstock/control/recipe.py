@@ -1,0 +1,188 @@
+"""What a replica runs, and the engine that is made of it."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from penstock.config.settings import CatalogueSettings, ModelSettings, Settings
+from penstock.control.adapters import Unwatched, bring_adapters
+from penstock.control.local_source import fetched_source
+from penstock.control.machine import engine_threads
+from penstock.domain.gpu import Gpu
+from penstock.domain.secret import BadSecret, Secret
+from penstock.engines.base import CannotStart, Engine
+from penstock.engines.choice import Choice
+from penstock.engines.llama_cpp.memory import memory_text
+from penstock.engines.registry import (
+    EngineOptions,
+    LocalSource,
+    check_installed,
+    choose_engine,
+    make_engine,
+)
+from penstock.http.client import Timeouts
+
+#: Settings of a model that say nothing of what one replica is.
+NOT_OF_A_REPLICA = (
+    "name",
+    "source",
+    "replicas",
+    "max_replicas",
+    "pinned",
+    "idle_stop_s",
+    *CatalogueSettings.__struct_fields__,
+)
+
+
+class Recipe(msgspec.Struct, frozen=True):
+    """Replicas of equal recipes are alike, so that there is nothing to roll out between them.
+
+    `source` is what `domain.source.parse_source` reads.
+    """
+
+    name: str
+    source: str
+    settings: ModelSettings
+
+
+def recipe_of(name: str, source: str, settings: ModelSettings) -> Recipe:
+    """Without the settings that say nothing of what one replica is."""
+    same = ModelSettings(source=source)
+    unlike = {field: getattr(same, field) for field in NOT_OF_A_REPLICA}
+    return Recipe(name, source, msgspec.structs.replace(settings, **unlike))
+
+
+class EngineMaker:
+    """Recipe -> engine, by the settings of the whole server."""
+
+    def __init__(
+        self, settings: Settings, *, cache_dir: Path, budget_bytes: int, gpus: tuple[Gpu, ...]
+    ) -> None:
+        """`cache_dir` has the weights from the hub. `gpus` are as they are while none of our models
+        runs."""
+        self._settings = settings
+        self._cache_dir = cache_dir
+        self._budget_bytes = budget_bytes
+        self.gpus = gpus
+
+    def check_engine(self, engine: str) -> None:
+        """Raises CannotStart, with the command that installs it, where there is no such engine."""
+        check_installed(engine, vllm_python=_path(self._settings.vllm_python), gpus=self.gpus)
+
+    def adapters(self, recipe: Recipe) -> dict[str, LocalSource]:
+        """Where its adapters lie, by their names. Downloads, blocks. Raises CannotStart."""
+        paths = bring_adapters(
+            recipe.settings.adapters, cache_dir=self._cache_dir, progress=Unwatched()
+        )
+        return {name: fetched_source(path) for name, path in paths.items()}
+
+    def choose(self, recipe: Recipe, source: LocalSource) -> Choice:
+        """Which engine it is, and why. Raises CannotStart."""
+        return choose_engine(source, recipe.settings.engine or self._settings.engine)
+
+    def make(
+        self,
+        recipe: Recipe,
+        source: LocalSource,
+        *,
+        free_bytes: int,
+        free_gpus: tuple[Gpu, ...] | None = None,
+    ) -> Engine:
+        """The engine for weights that are on this machine, which may take `free_bytes`.
+
+        A replica on GPUs has an engine of its own, made for those with the most free memory among
+        `free_gpus` (None: all that was free at the start). Reads files: call it in a thread.
+
+        Raises CannotStart, also for one that can never fit.
+        """
+        own, settings = recipe.settings, self._settings
+        options = EngineOptions(
+            free_memory_bytes=free_bytes,
+            budget_bytes=self._budget_bytes,
+            threads=own.threads or settings.threads or engine_threads(),
+            context_length=own.context_length or settings.context_length,
+            parallel=own.parallel or settings.parallel,
+            gpu_layers=settings.gpu_layers if own.gpu_layers is None else own.gpu_layers,
+            embedding_batch_tokens=settings.embedding_batch_tokens,
+            timeouts=Timeouts(
+                connect_timeout_s=settings.connect_timeout_s,
+                first_byte_timeout_s=settings.first_byte_timeout_s,
+                stall_timeout_s=settings.stall_timeout_s,
+            ),
+            key=_remote_key(own),
+            dialect=own.dialect,
+            vision=own.vision,
+            mmproj=_path(own.mmproj),
+            adapters=bring_adapters(own.adapters, cache_dir=self._cache_dir, progress=Unwatched()),
+            diffusers_python=_path(settings.diffusers_python),
+            transformer=_path(own.transformer),
+            num_inference_steps=own.num_inference_steps,
+            guidance_scale=own.guidance_scale,
+            engine=own.engine or settings.engine,
+            gpus=self.gpus if free_gpus is None else free_gpus,
+            vllm_python=_path(settings.vllm_python),
+            dtype=own.dtype,
+            quantization=own.quantization,
+            tensor_parallel=own.tensor_parallel,
+            pipeline_parallel=own.pipeline_parallel,
+            gpu_memory_share=own.gpu_memory_share,
+            tool_parser=own.tool_parser,
+            reasoning_parser=own.reasoning_parser,
+        )
+        engine = make_engine(recipe.name, source, options)
+        if own.adapters and not engine.adapters:
+            raise CannotStart(f"Its engine, {engine.name}, takes no adapters.")
+        need_bytes = claim_of(engine).memory_bytes
+        if need_bytes > self._budget_bytes:
+            raise CannotStart(
+                f"It needs {memory_text(need_bytes)} of memory, and all models together may have "
+                f"{memory_text(self._budget_bytes)} (memory_limit)."
+            )
+        return engine
+
+
+def _path(text: str | None) -> Path | None:
+    return Path(text).expanduser() if text else None
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """What a replica is expected to take: bytes of memory, and bytes of each of some GPUs."""
+
+    memory_bytes: int = 0
+    gpus: tuple[int, ...] = ()
+    gpu_bytes: int = 0
+
+
+def claim_of(engine: Engine) -> Claim:
+    """Reads files. Raises CannotStart."""
+    launch = engine.launch(Path())
+    return Claim() if launch is None else Claim(launch.memory_bytes, launch.gpus, launch.gpu_bytes)
+
+
+def without(free: tuple[Gpu, ...], claims: Iterable[Claim]) -> tuple[Gpu, ...]:
+    """What is left of the GPUs."""
+    taken: dict[int, int] = defaultdict(int)
+    for claim in claims:
+        for index in claim.gpus:
+            taken[index] += claim.gpu_bytes
+    return tuple(
+        msgspec.structs.replace(gpu, free_bytes=gpu.free_bytes - taken[gpu.index]) for gpu in free
+    )
+
+
+def _remote_key(model: ModelSettings) -> Secret | None:
+    if model.key_env is None:
+        return None
+    key = os.environ.get(model.key_env)
+    if not key:
+        raise CannotStart(
+            f"The key of {model.source} should be in the environment variable {model.key_env}, "
+            "which is not set."
+        )
+    try:
+        return Secret(key)
+    except BadSecret as error:
+        raise CannotStart(f"{model.key_env} holds no key: {error}.") from None

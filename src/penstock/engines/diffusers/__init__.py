@@ -1,0 +1,1 @@
+"""diffusers: pictures by FLUX, Stable Diffusion and others."""

@@ -1,0 +1,1 @@
+"""llama.cpp: GGUF models, each replica a process that hosts xllamacpp."""

@@ -1,0 +1,1 @@
+"""onnxruntime: embeddings, reranking and labels of pictures."""

@@ -1,0 +1,1 @@
+"""Any server that speaks OpenAI, and how each kind of server is told apart and asked."""
