@@ -205,10 +205,37 @@ class Painter:
 
     def paint(self, pictures: Sequence[Picture], go_on: AfterStep) -> list[bytes]:
         """PNGs of pictures that are alike. Raises TooMuch, Left."""
+        self._wear(pictures[0].call.adapter)
+        had_onednn = torch.backends.mkldnn.enabled
+        made = self._made(pictures, go_on)
+        if made is None and torch.backends.mkldnn.enabled != had_onednn:
+            _give_back_memory()
+            made = self._made(pictures, go_on)
+        if made is None:
+            _give_back_memory()
+            raise TooMuch(_what_was_too_much(pictures))
+        return [to_png(_kept(*each)) for each in zip(pictures, made, strict=True)]
+
+    def _made(self, pictures: Sequence[Picture], go_on: AfterStep) -> list[Image.Image] | None:
+        """None: there was not enough memory. An error would keep what the pipeline had come to."""
+        pipeline = self.kinds[pictures[0].kind].pipeline
+        try:
+            return list(pipeline(**self._arguments(pictures, go_on)).images)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            if ONEDNN_BROKE in str(error):
+                # It stays broken, though memory is there again.
+                torch.backends.mkldnn.enabled = False
+                log.warning(
+                    "memory ran out: until this model is started anew it draws without oneDNN"
+                )
+            return None
+
+    def _arguments(self, pictures: Sequence[Picture], go_on: AfterStep) -> dict[str, Any]:
+        """What the pipeline is called with, of all that could be said only what it takes."""
         first = pictures[0]
         kind = self.kinds[first.kind]
-        self._wear(first.call.adapter)
-
         steps = _enough(first)
 
         def after_step(_: Any, step: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
@@ -233,12 +260,7 @@ class Painter:
             told["strength"] = VARIED if first.mask is None else MASKED
         if first.mask is not None:
             told["mask_image"] = [picture.mask for picture in pictures]
-        given = {n: value for n, value in told.items() if n in kind.accepts and value is not None}
-        made = _made(kind.pipeline, given)
-        if made is None:
-            _give_back_memory()
-            raise TooMuch(_what_was_too_much(pictures))
-        return [to_png(_kept(*each)) for each in zip(pictures, made, strict=True)]
+        return {n: value for n, value in told.items() if n in kind.accepts and value is not None}
 
     def _wear(self, adapter: str | None) -> None:
         if adapter == self._worn:
@@ -249,19 +271,6 @@ class Painter:
             self.pipeline.enable_lora()
             self.pipeline.set_adapters([self._slots[adapter]], [1.0])
         self._worn = adapter
-
-
-def _made(pipeline: Any, given: dict[str, Any]) -> list[Image.Image] | None:
-    """None: there was not enough memory. An error would keep what the pipeline had come to."""
-    try:
-        return list(pipeline(**given).images)
-    except Exception as error:
-        if not is_out_of_memory(error):
-            raise
-        if ONEDNN_BROKE in str(error):
-            torch.backends.mkldnn.enabled = False
-            log.warning("memory ran out: until this model is started anew it draws without oneDNN")
-        return None
 
 
 def _give_back_memory() -> None:
