@@ -6,7 +6,6 @@ import gc
 import ipaddress
 import logging
 import os
-import secrets
 import time
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -47,6 +46,7 @@ from penstock.control.fetch import Fetcher
 from penstock.control.fitting import Fitting
 from penstock.control.gpus import gpus
 from penstock.control.machine import memory_budget_bytes
+from penstock.control.presence import this_server
 from penstock.control.recipe import EngineMaker, Recipe, recipe_of
 from penstock.control.reconcile import Reconciler
 from penstock.control.record import Recorder
@@ -268,7 +268,7 @@ class App:
         registry.register(DeploymentGauges(catalogue))
         meter = Meter(registry)
         self._history = History(meter)
-        server = secrets.token_hex(16)  # this process, for what is counted here
+        server = this_server()
         gateway = Gateway(
             catalogue=catalogue,
             meter=meter,
@@ -312,7 +312,8 @@ class App:
                     catalogue=catalogue,
                     history=self._history,
                     statistics=stores.statistics,
-                    server=server,
+                    replicas=stores.replicas,
+                    server=server.id,
                 ),
             ),
             *adapter_routes(

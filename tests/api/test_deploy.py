@@ -2,7 +2,6 @@
 
 import json
 import secrets
-import sqlite3
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,6 @@ from serving import Server, serving, until
 
 from penstock.api.deepinfra.deployment_answers import DeploymentOut
 from penstock.domain.deployment import DeploymentEvent
-from penstock.domain.key import digest
 from penstock.store.home import Stores, open_stores
 
 MODELS = """
@@ -52,21 +50,10 @@ def stores(server: Server) -> Stores:
 
 
 def add_account(server: Server, name: str, secret: str) -> None:
-    """Another account with a key, as nobody can make them by a command yet."""
-    now, ids = datetime.now(UTC).isoformat(" "), [secrets.token_hex(8) for _ in range(2)]
-    hashed = digest(secret.encode(), (server.home / "pepper").read_bytes())
-    with sqlite3.connect(server.home / "penstock.db") as database:
-        database.execute("INSERT INTO accounts VALUES (?, ?, ?)", (ids[0], name, now))
-        values = (ids[1], ids[0], "key", hashed, "…6789", now)
-        database.execute(
-            "INSERT INTO keys (id, account_id, name, digest, hint, created_at) "
-            "VALUES (?, ?, ?, ?, ?, ?)",
-            values,
-        )
-        database.execute("UPDATE revisions SET number = number + 1 WHERE subject = 'keys'")
-    until_known = lambda: server.get("/deploy/list", key=secret).status == 200  # noqa: E731
-
-    until(until_known, "the other key is known")
+    stores = open_stores(server.home)
+    stores.keys.create(name, secret, account=name)
+    stores.database.close()
+    until(lambda: server.get("/deploy/list", key=secret).status == 200, "the other key is known")
 
 
 def send(server: Server, method: str, path: str, body: Any = None, key: str | None = None) -> Reply:
@@ -145,6 +132,7 @@ def test_somebody_elses_deployment_is_not_there(server: Server) -> None:
     for method, path, body in (
         ("GET", there, None), ("PUT", there, {"pinned": True}), ("DELETE", there, None),
         ("POST", f"{there}/start", None), ("POST", f"{there}/stop", None),
+        ("GET", f"{there}/replicas", None),
         ("GET", f"{there}/stats?from=now-1h", None), ("GET", f"{there}/stats2?from=now-1h", None),
         ("GET", f"/v1/deployment_logs/query?deploy_id={made.deploy_id}", None),
     ):  # fmt: skip

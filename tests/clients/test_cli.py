@@ -72,6 +72,7 @@ def penstock(tmp_path: Path) -> Run:
 KEYS = tuple(("keys", name) for name in ("create", "list", "delete"))
 DEPLOY = tuple(("deploy", name) for name in (
     "create", "list", "show", "update", "start", "stop", "delete", "pin", "unpin", "logs", "stats",
+    "replicas",
 ))  # fmt: skip
 MODELS = (("models", "show"), ("models", "set"))
 HELPFUL = [*((name,) for name in COMMANDS), *KEYS, *DEPLOY, *MODELS]
@@ -103,6 +104,8 @@ def test_the_list_of_commands_has_them_all(penstock: Run) -> None:
         (("serve", "a=fake:", "a=fake:"), "Two models are called 'a'"),
         (("serve", "fake:", "--host", "0.0.0.0", "--no-auth"), "works on a loopback address only"),
         (("keys", "delete", "nobody", "--yes"), "There is no key called 'nobody'"),
+        (("keys", "create", "x", "--account", "a/b"), "cannot be the name of an account"),
+        (("keys", "create", "x", "--account", "penstock"), "cannot be the name of an account"),
         (("pull", "./model.gguf"), "nothing to fetch"),
         (("embed",), "Give a text"),
         (("deploy", "create", "x"), "Give a SOURCE, or --base MODEL"),

@@ -18,6 +18,10 @@ COMMANDS = [
     for line in block.splitlines()
 ]
 
+#: What is observed is written down soon, not at once.
+REPLICAS = "penstock deploy replicas mine"
+READY = re.compile(r"^\w{16}-[0-9a-f]{8} .* ready ", re.M)
+
 
 def run(server: Server, directory: Path, command: str) -> str:
     """What the command prints, on the server's own machine and as its operator."""
@@ -45,6 +49,8 @@ def test_the_commands_of_the_page_do_what_they_say(tmp_path: Path) -> None:
             told[command] = run(server, tmp_path, command)
             if command.startswith(("penstock deploy create", "penstock deploy update")):
                 assert server.chat("default/mine", max_tokens=1).status == 200, server.log
+            if command == REPLICAS:
+                until(lambda: READY.search(run(server, tmp_path, REPLICAS)), "one is ready")
             if command.startswith("penstock lora add"):
                 assert server.chat("default/warm", max_tokens=1).status == 200, server.log
             if "--alias small" in command:

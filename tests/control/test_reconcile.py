@@ -15,6 +15,7 @@ from hub import serving_hub
 from penstock.config.settings import Settings
 from penstock.control.decide import Policy
 from penstock.control.fetch import Fetcher
+from penstock.control.presence import this_server
 from penstock.control.recipe import EngineMaker
 from penstock.control.reconcile import Reconciler
 from penstock.control.record import Recorder
@@ -28,6 +29,7 @@ from penstock.domain.deployment import (
     Scale,
 )
 from penstock.domain.model import Capabilities
+from penstock.domain.replica import ReplicaState
 from penstock.engines.base import Launch
 from penstock.fleet.base import Fleet, Leftover, Place, Process
 from penstock.fleet.group import ReplicaGroup
@@ -48,7 +50,7 @@ class Here:
         self.settings = Settings()
         self.groups = Groups()
         maker = EngineMaker(self.settings, cache_dir=home, budget_bytes=budget_bytes, gpus=())
-        self.recorder = Recorder(stores, context_length=None, server="test")
+        self.recorder = Recorder(stores, context_length=None, server=this_server())
         self.reconciler = Reconciler(
             groups=self.groups,
             fleet=fleet,
@@ -132,6 +134,40 @@ async def until(ask: Callable[[], Any], what: str) -> None:
 
 def lines(here: Here, name: str) -> str:
     return "\n".join(event.message for event in here.stores.events.of(name))
+
+
+async def test_the_replicas_that_run_are_written_down(tmp_path: Path) -> None:
+    async with server(tmp_path) as here:
+        here.deploy("one", scale=Scale(min_instances=2, max_instances=2))
+        await until(lambda: len(here.pids("one")) == 2, "two run")
+        await until(lambda: there(here) == set(here.pids("one")), "both are written down")
+        killed = here.pids("one")[0]
+        psutil.Process(killed).kill()
+        await until(lambda: killed not in there(here) and len(there(here)) == 2, "another one is")
+        rows = [replica for _, replica in here.stores.replicas.of("one")]
+        assert {row.state for row in rows} == {ReplicaState.READY}
+        assert sorted(row.restarts for row in rows) == [0, 1]
+        assert {row.version_id for row in rows} == {here.spec("one").version_id}
+        assert min(row.memory_bytes for row in rows) > 0
+        here.change("one", stopped=True)
+        await until(lambda: not here.stores.replicas.of("one"), "none is")
+        here.deploy("two", "fake:?refuse_to_start=true")
+        await until(lambda: failures(here, "two"), "why it does not start is")
+        here.stores.deployments.delete("two")
+        here.look()
+        await until(lambda: not here.stores.replicas.of("two"), "what is deleted is not")
+        assert len(here.stores.servers.all()) == 1
+    stores = open_stores(tmp_path)
+    assert stores.servers.all() == []
+    stores.database.close()
+
+
+def there(here: Here) -> set[int | None]:
+    return {replica.pid for _, replica in here.stores.replicas.of("one")}
+
+
+def failures(here: Here, name: str) -> list[str]:
+    return [replica.reason for _, replica in here.stores.replicas.of(name) if replica.reason]
 
 
 async def test_a_deployment_runs_and_what_it_turned_out_to_be_is_written_down(

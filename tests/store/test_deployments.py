@@ -21,6 +21,7 @@ from penstock.domain.deployment import (
 )
 from penstock.domain.errors import Conflict, NotFound
 from penstock.domain.replica import ReplicaRecord, ReplicaState
+from penstock.domain.server import Server
 from penstock.domain.version import Version
 from penstock.store import events as events_module
 from penstock.store.catalogue import CatalogueStore
@@ -30,7 +31,10 @@ from penstock.store.events import EventStore
 from penstock.store.keys import KeyStore
 from penstock.store.progress import ProgressStore
 from penstock.store.replicas import ReplicaStore
+from penstock.store.servers import ServerStore
 
+HERE = Server(id="h" * 32, host="here", pid=7, process_started_s=1.5)
+THERE = Server(id="t" * 32, host="there", pid=7, process_started_s=1795780000.25)
 NOW = datetime(2026, 11, 28, 12, 0, 0, 123456, tzinfo=UTC)
 
 
@@ -253,18 +257,47 @@ def test_replicas_are_written_down_until_they_end(
 ) -> None:
     one = spec("chat")
     deployments.create(one)
-    replicas = ReplicaStore(database)
+    replicas, servers = ReplicaStore(database), ServerStore(database)
+    for server in (HERE, THERE):
+        servers.enter(server, NOW)
     starting = ReplicaRecord(
         id="r1", deployment_id=one.id, generation=1, started_at=NOW, state=ReplicaState.STARTING
     )
     ready = msgspec.structs.replace(
         starting, state=ReplicaState.READY, pid=123, restarts=1, version_id="a" * 64, reason="x"
     )
+    other = msgspec.structs.replace(starting, id="r2", started_at=NOW + timedelta(seconds=1))
+    replicas.put(THERE.id, one.id, [other])
     for seen in (starting, ready):
-        replicas.put(seen)
-        assert replicas.all() == [seen]
-    replicas.forget("r1")
-    assert replicas.all() == []
+        replicas.put(HERE.id, one.id, [seen])
+        assert replicas.of(one.id) == [("here", seen), ("there", other)]
+    replicas.put(HERE.id, one.id, [])
+    assert replicas.of(one.id) == [("there", other)]
+    servers.leave(THERE.id)
+    assert replicas.of(one.id) == []
+
+
+def test_a_server_that_is_not_heard_of_is_forgotten(
+    deployments: DeploymentStore, database: Database
+) -> None:
+    one = spec("chat")
+    deployments.create(one)
+    replicas, servers = ReplicaStore(database), ServerStore(database)
+    servers.enter(HERE, NOW)
+    servers.enter(THERE, NOW)
+    there = ReplicaRecord(
+        id="r1", deployment_id=one.id, generation=1, started_at=NOW, state=ReplicaState.READY
+    )
+    replicas.put(THERE.id, one.id, [there])
+    later = NOW + timedelta(minutes=1)
+    assert servers.seen(HERE.id, later, not_since=NOW)
+    assert len(servers.all()) == 2
+    assert servers.seen(HERE.id, later, not_since=later)
+    assert servers.all() == [HERE]
+    assert replicas.of(one.id) == []
+    assert not servers.seen(THERE.id, later, not_since=NOW)
+    servers.enter(THERE, later, gone=[HERE.id])
+    assert servers.all() == [THERE]
 
 
 def test_the_log_is_read_from_either_end(

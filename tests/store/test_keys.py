@@ -46,6 +46,18 @@ def test_a_name_and_a_secret_are_taken_once(store: KeyStore) -> None:
         store.create("phone", "a-secret")
 
 
+def test_keys_are_of_accounts(store: KeyStore) -> None:
+    one, another, own = (
+        store.create(name, account=account)[0]
+        for name, account in (("a", "acme"), ("b", "acme"), ("c", "default"))
+    )
+    assert one.account_id == another.account_id != own.account_id == store.operator_id()
+    assert [(key.name, key.account) for key in store.all()] == [
+        ("a", "acme"), ("b", "acme"), ("c", "default"),
+    ]  # fmt: skip
+    assert [each.is_operator for each in store.principals().values()].count(True) == 1
+
+
 def test_a_deleted_key_is_gone(store: KeyStore) -> None:
     store.create("laptop")
     assert store.any()

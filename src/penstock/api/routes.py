@@ -27,6 +27,7 @@ from penstock.api.deepinfra.deployment_answers import (
     GpuAvailabilityOut,
     LogsOut,
     ModelStatsOut,
+    ReplicaOut,
     StatsOut,
 )
 from penstock.api.deepinfra.deployment_handlers import DeploymentHandlers
@@ -193,6 +194,8 @@ def deployment_routes(deployments: DeploymentHandlers, activity: ActivityHandler
               gives=StatsOut, query=span),
         Route("GET", "/deploy/{deploy_id}/stats2", a.detailed_stats,
               "What it has done, by kind of work.", gives=DetailedStatsOut, query=span),
+        Route("GET", "/deploy/{deploy_id}/replicas", a.replicas,
+              "Its running copies: where, how they are, and why.", gives=list[ReplicaOut]),
         Route("GET", "/v1/logs/query", a.logs, "The log of a deployment.",
               gives=LogsOut, query=lines),
         Route("GET", "/v1/deployment_logs/query", a.logs_by_pod, "The same, by what said it.",

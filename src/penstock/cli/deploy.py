@@ -14,6 +14,7 @@ import click
 from penstock.cli.links import link_to
 from penstock.cli.remote import RemoteServer, connected, server_flags
 from penstock.cli.table import print_table
+from penstock.control.quantisation import size_text
 from penstock.domain.source import (
     BadSource,
     Bundled,
@@ -216,6 +217,25 @@ def delete(deployment: str, url: str, key: str | None) -> None:
 
 @deploy.command()
 @click.argument("deployment")
+@_json_flag
+@server_flags
+def replicas(deployment: str, as_json: bool, url: str, key: str | None) -> None:
+    """Show the running copies of a DEPLOYMENT: where they are, how they are, and why."""
+
+    async def run(server: RemoteServer) -> None:
+        found = await _found(server, deployment)
+        told = await server.ask("GET", f"/deploy/{found['deploy_id']}/replicas")
+        if as_json:
+            click.echo(json.dumps(told, indent=2))
+        else:
+            empty = f"Nothing of {found['model_name']} runs now."
+            print_table([_replica_row(each) for each in told], empty=empty)
+
+    _talk(url, key, run)
+
+
+@deploy.command()
+@click.argument("deployment")
 @click.option("--from", "since", metavar="TIME", help="From then on: now-1h, or unix seconds.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True)
 @click.option("--follow", "-f", is_flag=True, help="Go on with new lines until Ctrl-C.")
@@ -393,6 +413,20 @@ def _row(each: dict[str, Any]) -> dict[str, Any]:
         "version": each["version"][:12] or None,
         "pinned": "yes" if each["penstock"]["pinned"] else None,
         "source": each["penstock"]["source"],
+    }
+
+
+def _replica_row(each: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "replica": each["replica_id"],
+        "host": each["host"],
+        "pid": each["pid"],
+        "state": each["state"],
+        "restarts": each["restarts"],
+        "version": each["version"][:12] or None,
+        "memory": size_text(each["memory_bytes"]),
+        "since": each["started_at"][:19],
+        "reason": each["reason"],
     }
 
 

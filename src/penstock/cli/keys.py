@@ -8,7 +8,7 @@ import click
 from penstock.cli.flags import load_settings
 from penstock.cli.table import print_table
 from penstock.config.load import home
-from penstock.domain.key import Key
+from penstock.domain.key import ACCOUNT_NAME, OPERATOR, Key
 
 if TYPE_CHECKING:
     from penstock.store.keys import KeyStore
@@ -25,13 +25,26 @@ def keys() -> None:
 
 @keys.command()
 @click.argument("name")
+@click.option(
+    "--account",
+    default=OPERATOR,
+    show_default=True,
+    help="Whose key it is. A new name makes an account, which sees its own deployments "
+    "and no one else's; that of the default one is who runs the server.",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
-def create(name: str, as_json: bool) -> None:
+def create(name: str, account: str, as_json: bool) -> None:
     """Make a key called NAME and print it, this once."""
     from penstock.domain.errors import Conflict
 
+    if not ACCOUNT_NAME.fullmatch(account):
+        raise click.BadParameter(
+            f"{account[:80]!r} cannot be the name of an account: letters, digits, '.', '_' and "
+            "'-', at most 63, beginning with a letter or a digit, and not 'penstock'.",
+            param_hint="--account",
+        )
     try:
-        key, secret = _store().create(name)
+        key, secret = _store().create(name, account=account)
     except Conflict as error:
         raise click.ClickException(f"{error} `penstock keys list` shows them.") from None
     if as_json:
@@ -43,7 +56,7 @@ def create(name: str, as_json: bool) -> None:
 @keys.command("list")
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 def list_keys(as_json: bool) -> None:
-    """List the keys: name, last characters, age."""
+    """List the keys: name, account, last characters, age."""
     rows = [_row(key) for key in _store().all()]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
@@ -77,6 +90,7 @@ def _store() -> "KeyStore":
 def _row(key: Key) -> dict[str, str]:
     return {
         "name": key.name,
+        "account": key.account,
         "hint": key.hint,
         "created": f"{key.created_at:%Y-%m-%d %H:%M}",
         "id": key.id,

@@ -195,6 +195,7 @@ class Actuator:
     def _forget(self, action: Forget, now_s: float) -> None:
         tended = self._tended.pop(action.deployment_id)
         tended.call_off()
+        self._recorder.replicas(tended.id, ())
         tended.group.listeners.remove(self._wake)
         self._groups.drop(action.deployment_id)
 

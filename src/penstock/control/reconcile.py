@@ -173,6 +173,7 @@ class Reconciler:
     def _show(self, tended: Tended, wish: Wish | None, seen: Observed) -> None:
         """Publish what has changed."""
         tended.shown = wish
+        self._note_replicas(tended)
         if wish is None:
             return
         progress = progress_of(wish, seen)
@@ -196,6 +197,12 @@ class Reconciler:
         if (progress, replicas, version_id) != shown:
             tended.group.publish(progress, replicas, version_id)
         self._learn(tended, wish, seen)
+
+    def _note_replicas(self, tended: Tended) -> None:
+        there = tuple(kept.record() for kept in tended.kept)
+        if there != tended.recorded:
+            tended.recorded = there
+            self._recorder.replicas(tended.id, there)
 
     def _learn(self, tended: Tended, wish: Wish, seen: Observed) -> None:
         """Note what a version turns out to be and to be able to do, once it runs."""

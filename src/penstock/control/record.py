@@ -14,10 +14,13 @@ from typing import Literal
 
 from penstock.control.adapters import Unwatched
 from penstock.control.digest import Digester, given, pinned
+from penstock.control.presence import Presence
 from penstock.control.recipe import Recipe
 from penstock.domain.deployment import DeploymentEvent, DeploymentProgress, DeploymentSpec
 from penstock.domain.errors import Conflict, DatabaseUnavailable, NotFound
 from penstock.domain.model import Capabilities
+from penstock.domain.replica import ReplicaRecord
+from penstock.domain.server import Server
 from penstock.domain.source import parse_source
 from penstock.domain.statistics import Figures
 from penstock.domain.version import Version
@@ -34,17 +37,19 @@ Level = Literal["info", "warning", "error"]
 
 
 class Recorder:
-    """The one writer of progress, of statistics, of deployments' logs, and of what control learns
-    of versions."""
+    """The one writer of progress, of replicas, of statistics, of deployments' logs, and of what
+    control learns of versions."""
 
-    def __init__(self, stores: Stores, *, context_length: int | None, server: str) -> None:
-        """`context_length` is the server's, which is a part of versions without their own. `server`
-        names this process, and no other one ever."""
+    def __init__(self, stores: Stores, *, context_length: int | None, server: Server) -> None:
+        """`context_length` is the server's, which is a part of versions without their own."""
         self._stores = stores
         self._server = server
+        self._presence = Presence(stores.servers, server)
         self._context_length = context_length
         self._digester = Digester(stores.digests, Unwatched())
         self._progress: dict[str, DeploymentProgress] = {}
+        self._replicas: dict[str, tuple[ReplicaRecord, ...]] = {}
+        self._replicas_written: dict[str, tuple[ReplicaRecord, ...]] = {}
         self._learnt: list[Callable[[], None]] = []
         self._figures: dict[tuple[str, str, int], Figures] = {}
         self._lines: deque[DeploymentEvent] = deque(maxlen=MOST_LINES)
@@ -52,6 +57,7 @@ class Recorder:
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Recorder":
+        await asyncio.to_thread(self._presence.begin)
         self._task = asyncio.create_task(self._run(), name="record")
         return self
 
@@ -59,12 +65,18 @@ class Recorder:
         assert self._task is not None
         self._ending.set()
         await self._task
+        with contextlib.suppress(DatabaseUnavailable):
+            await asyncio.to_thread(self._presence.end)
 
     # -- what is told ----------------------------------------------------------------------
 
     def progress(self, deployment_id: str, progress: DeploymentProgress) -> None:
         """How far it is now; only the last counts."""
         self._progress[deployment_id] = progress
+
+    def replicas(self, deployment_id: str, replicas: Iterable[ReplicaRecord]) -> None:
+        """All that this server has of a deployment."""
+        self._replicas[deployment_id] = tuple(replicas)
 
     def line(self, deployment_id: str, message: str, level: Level = "info") -> None:
         """A line of the deployment's log."""
@@ -127,6 +139,9 @@ class Recorder:
 
     def _write(self) -> None:
         """What could not be written stays for the next time."""
+        if not self._presence.renew():
+            self._replicas_written.clear()
+        self._write_replicas()
         for id_, progress in list(self._progress.items()):
             self._stores.progress.put(id_, progress)
             if self._progress.get(id_) is progress:
@@ -135,7 +150,7 @@ class Recorder:
             self._learnt[0]()
             self._learnt.pop(0)
         if figures := dict(self._figures):
-            self._stores.statistics.put(self._server, list(figures.values()))
+            self._stores.statistics.put(self._server.id, list(figures.values()))
             for key, each in figures.items():
                 if self._figures[key] is each:
                     del self._figures[key]
@@ -143,3 +158,11 @@ class Recorder:
             self._stores.events.add(*lines)
             for _ in lines:
                 self._lines.popleft()
+
+    def _write_replicas(self) -> None:
+        for id_, replicas in list(self._replicas.items()):
+            if self._replicas_written.get(id_, ()) != replicas:
+                self._stores.replicas.put(self._server.id, id_, replicas)
+            self._replicas_written[id_] = replicas
+            if not replicas and self._replicas[id_] is replicas:
+                del self._replicas[id_], self._replicas_written[id_]

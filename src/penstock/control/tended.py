@@ -5,6 +5,7 @@ The loop's memory: written by the loop and by what it starts, and looked at as v
 
 import asyncio
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from penstock.control.observed import Copy, Observed, Preparation, Wish
 from penstock.control.recipe import Claim, Recipe
 from penstock.control.supervise import Supervisor
 from penstock.domain.deployment import DeploymentProgress
-from penstock.domain.replica import ReplicaState
+from penstock.domain.replica import ReplicaRecord, ReplicaState, ReplicaStatus
 from penstock.engines.registry import LocalSource
 from penstock.fleet.base import Place
 from penstock.fleet.group import ReplicaGroup
@@ -30,6 +31,7 @@ class Kept:
         self.memory_bytes = memory_bytes
         self.claim = Claim()
         self.used_s = now_s
+        self.started_at = datetime.now(UTC)
         self.replica: Replica | None = None
         self.supervisor: Supervisor | None = None
         self.ready_s: float | None = None
@@ -78,6 +80,26 @@ class Kept:
             reason=reason,
         )
 
+    def record(self) -> ReplicaRecord:
+        """What is written down of it."""
+        status = ReplicaStatus(state=ReplicaState.STARTING)
+        if self.fault is not None:
+            status = ReplicaStatus(state=ReplicaState.FAILED, reason=self.fault)
+        elif self.replica is not None:
+            status = self.replica.status
+        return ReplicaRecord(
+            id=self.place.copy_id,
+            deployment_id=self.place.deployment_id,
+            generation=self.place.generation,
+            started_at=self.started_at,
+            state=status.state,
+            version_id=self.version_id,
+            memory_bytes=self.memory_bytes,
+            reason=status.reason,
+            restarts=status.restarts,
+            pid=status.pid,
+        )
+
 
 class Preparing:
     """A recipe's way to a replica: `source` once its weights are here, and what version it is."""
@@ -112,6 +134,7 @@ class Tended:
         self.rolled_back: int | None = None
         self.update_error: str | None = None
         self.shown: Wish | None = None
+        self.recorded: tuple[ReplicaRecord, ...] = ()
         self.taught: str | None = None
         self.failures: dict[str, int] = {}
         self.settled: int | None = None
@@ -138,7 +161,7 @@ class Tended:
         """Whether there is nothing to do for it as long as it is wanted so and nobody calls."""
         if wish is None or wish is not self.shown or self.group.waiting:
             return False
-        if self.kept or self.group.replicas:
+        if self.kept or self.group.replicas or self.recorded:
             return False
         return wish.off or (self.asleep and all(p.seen.done for p in self.preparing))
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 from datetime import datetime
 
@@ -15,6 +16,8 @@ MAX_KEY_CHARACTERS = 512
 
 #: The account of whoever runs the server. Its first key is made at the first start.
 OPERATOR = "default"
+#: An account's name is the first part of its models' names. That of the bundled ones is taken.
+ACCOUNT_NAME = re.compile(r"(?!penstock\Z)[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 class Account(msgspec.Struct, frozen=True):

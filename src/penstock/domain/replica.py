@@ -31,7 +31,8 @@ class ReplicaStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ReplicaRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """What is written down of a replica, so that it can be found again after a restart."""
+    """What is written down of a replica. `memory_bytes` is what it is expected to take, or takes
+    when that is more."""
 
     id: str
     deployment_id: str
@@ -39,6 +40,7 @@ class ReplicaRecord(msgspec.Struct, frozen=True, kw_only=True):
     started_at: datetime
     state: ReplicaState
     version_id: str | None = None
+    memory_bytes: int = 0
     reason: str | None = None
     restarts: int = 0
     pid: int | None = None

@@ -27,7 +27,7 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_S = 10
 #: The newest file in `migrations/versions`; a database that has it needs no look at the others.
-LATEST_REVISION = "0004"
+LATEST_REVISION = "0005"
 #: Names the lock under which a PostgreSQL database is migrated: "penstock", as a number.
 MIGRATION_LOCK = 0x70656E73746F636B
 

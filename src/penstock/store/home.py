@@ -13,6 +13,7 @@ from penstock.store.events import EventStore
 from penstock.store.keys import KeyStore, read_pepper
 from penstock.store.progress import ProgressStore
 from penstock.store.replicas import ReplicaStore
+from penstock.store.servers import ServerStore
 from penstock.store.statistics import StatisticsStore
 
 
@@ -31,6 +32,7 @@ class Stores(msgspec.Struct, frozen=True, kw_only=True):
     deployments: DeploymentStore
     progress: ProgressStore
     replicas: ReplicaStore
+    servers: ServerStore
     events: EventStore
     statistics: StatisticsStore
     digests: DigestStore
@@ -58,6 +60,7 @@ def open_stores(home: Path, database_url: str = "") -> Stores:
         deployments=DeploymentStore(database),
         progress=ProgressStore(database),
         replicas=ReplicaStore(database),
+        servers=ServerStore(database),
         events=EventStore(database),
         statistics=StatisticsStore(database),
         digests=DigestStore(database),

@@ -54,10 +54,15 @@ class KeyStore:
     def operator_id(self) -> str:
         """The id of the operator's account, which is made when it is not there."""
         with self._database.writing(Subject.KEYS) as connection:
-            return _operator_id(connection)
+            return _account_id(connection, OPERATOR)
 
-    def create(self, name: str, secret: str | None = None) -> tuple[Key, str]:
-        """A new key of the default account, and its secret. Raises Conflict."""
+    def create(
+        self, name: str, secret: str | None = None, *, account: str = OPERATOR
+    ) -> tuple[Key, str]:
+        """A new key of an account, which is made when it is not there, and the key's secret.
+
+        Raises Conflict.
+        """
         secret = secret or new_secret()
         with self._database.writing(Subject.KEYS) as connection:
             named = connection.execute(select(KEYS.c.id).where(KEYS.c.name == name)).first()
@@ -65,8 +70,8 @@ class KeyStore:
                 raise Conflict(f"There is a key called {name!r} already.")
             key = Key(
                 id=_new_id(),
-                account_id=_operator_id(connection),
-                account=OPERATOR,
+                account_id=_account_id(connection, account),
+                account=account,
                 name=name,
                 digest=digest(secret.encode(), self._pepper),
                 hint=hint(secret),
@@ -96,12 +101,12 @@ def read_pepper(path: Path) -> bytes:
     return pepper
 
 
-def _operator_id(connection: Connection) -> str:
-    known = connection.execute(select(ACCOUNTS.c.id).where(ACCOUNTS.c.name == OPERATOR)).scalar()
+def _account_id(connection: Connection, name: str) -> str:
+    known = connection.execute(select(ACCOUNTS.c.id).where(ACCOUNTS.c.name == name)).scalar()
     if known is not None:
         return str(known)
     id_ = _new_id()
-    values = {"id": id_, "name": OPERATOR, "created_at": datetime.now(UTC)}
+    values = {"id": id_, "name": name, "created_at": datetime.now(UTC)}
     connection.execute(insert(ACCOUNTS).values(values))
     return id_
 

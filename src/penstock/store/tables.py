@@ -194,6 +194,17 @@ event.listen(
     ),
 )
 
+#: The processes that serve, while they do.
+SERVERS = Table(
+    "servers",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("host", String(255), nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("process_started_s", Float, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+)
+
 #: What is observed: of a deployment as a whole, of each of its replicas, and in words.
 PROGRESS = Table(
     "progress",
@@ -213,14 +224,17 @@ REPLICAS = Table(
     METADATA,
     Column("id", String(32), primary_key=True),
     _deployment(),
+    Column("server_id", String(32), ForeignKey("servers.id", ondelete="CASCADE"), nullable=False),
     Column("generation", BigInteger, nullable=False),
     Column("version_id", String(64)),
     Column("state", String(16), nullable=False),
     Column("reason", Text),
     Column("restarts", Integer, nullable=False),
     Column("pid", BigInteger),
+    Column("memory_bytes", BigInteger, nullable=False),
     Column("started_at", Moment, nullable=False),
     Index("replicas_by_deployment", "deployment_id"),
+    Index("replicas_by_server", "server_id"),
 )
 
 EVENTS = Table(

@@ -1,4 +1,4 @@
-"""The routes of what deployments have done: statistics and logs."""
+"""The routes of what deployments do and have done: replicas, statistics and logs."""
 
 import asyncio
 from datetime import timedelta
@@ -12,6 +12,7 @@ from penstock.api.deepinfra.deployment_answers import (
     LogsOut,
     ModelStatsOut,
 )
+from penstock.api.deepinfra.deployments import replica_out
 from penstock.api.deepinfra.own import OwnDeployments
 from penstock.api.deepinfra.query import count, moment, parameter, span
 from penstock.api.deepinfra.stats import Done, detailed_stats, stats, together
@@ -25,6 +26,7 @@ from penstock.gateway.resolve import Catalogue
 from penstock.http.message import Answer, Request, Response
 from penstock.store.deployments import DeploymentStore
 from penstock.store.events import EventStore
+from penstock.store.replicas import ReplicaStore
 from penstock.store.statistics import StatisticsStore
 
 encode = msgspec.json.encode
@@ -34,7 +36,7 @@ LONGEST_RANGE = timedelta(days=31)
 
 
 class ActivityHandlers:
-    """Statistics and logs of the caller's deployments."""
+    """Replicas, statistics and logs of the caller's deployments."""
 
     def __init__(
         self,
@@ -44,6 +46,7 @@ class ActivityHandlers:
         catalogue: Catalogue,
         history: History,
         statistics: StatisticsStore,
+        replicas: ReplicaStore,
         server: str,
     ) -> None:
         """`history` is what this very `server` has counted, `statistics` what all have."""
@@ -52,7 +55,14 @@ class ActivityHandlers:
         self._catalogue = catalogue
         self._history = history
         self._statistics = statistics
+        self._replicas = replicas
         self._server = server
+
+    async def replicas(self, http: Request, principal: Principal, id_: str) -> Answer:
+        """All that run or try to, on whichever of the servers that share the state."""
+        spec = await self._own.known(id_, principal)
+        found = await asyncio.to_thread(self._replicas.of, spec.id)
+        return Response(body=encode([replica_out(host, replica) for host, replica in found]))
 
     async def stats(self, http: Request, principal: Principal, id_: str) -> Answer:
         done, prices = await self._done(http, principal, id_)

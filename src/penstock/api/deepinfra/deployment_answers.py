@@ -6,6 +6,7 @@ import msgspec
 
 from penstock.api.deepinfra.wire import StandardArgs
 from penstock.domain.deployment import DeploymentKind, DeploymentStatus
+from penstock.domain.replica import ReplicaState
 
 
 class Instances(msgspec.Struct, frozen=True):
@@ -68,6 +69,21 @@ class DeploymentOut(msgspec.Struct, frozen=True, kw_only=True):
     update_error: str | None = None
     rollout: dict[str, Any] | None = None
     penstock: DeploymentFacts
+
+
+class ReplicaOut(msgspec.Struct, frozen=True, kw_only=True):
+    """One running copy (Penstock's own). `host` is the machine, `pid` its process there once it is
+    ready; `reason` tells why it is not, `version` is "" until its weights are known."""
+
+    replica_id: str
+    host: str
+    pid: int | None
+    state: ReplicaState
+    reason: str | None
+    restarts: int
+    version: str
+    memory_bytes: int
+    started_at: str
 
 
 class DeployStatusOut(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from penstock.api.deepinfra.deployment_answers import (
     DeploymentFacts,
     DeploymentOut,
     Instances,
+    ReplicaOut,
     ScaleOut,
     WeightsOut,
 )
@@ -29,6 +30,7 @@ from penstock.domain.deployment import (
 )
 from penstock.domain.errors import InvalidRequest, WrongState
 from penstock.domain.key import Principal
+from penstock.domain.replica import ReplicaRecord
 from penstock.domain.source import BadSource, HubReference, parse_source
 
 #: What DeepInfra's requests may have and nothing here honours, with what to do instead.
@@ -207,6 +209,20 @@ def deployment_out(
             wanted=progress.wanted,
             percent=progress.percent,
         ),
+    )
+
+
+def replica_out(host: str, replica: ReplicaRecord) -> ReplicaOut:
+    return ReplicaOut(
+        replica_id=replica.id,
+        host=host,
+        pid=replica.pid,
+        state=replica.state,
+        reason=replica.reason,
+        restarts=replica.restarts,
+        version=replica.version_id or "",
+        memory_bytes=replica.memory_bytes,
+        started_at=replica.started_at.isoformat(),
     )
 
 
