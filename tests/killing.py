@@ -65,6 +65,14 @@ class Desired:
     def _source(self) -> str:
         return f"fake:?tokens_per_second={self._chosen.randint(1, 10**6)}"
 
+    def recorded(self) -> set[int | None]:
+        """The processes of all replicas, as they are written down."""
+        return {
+            replica.pid
+            for spec in self._stores.deployments.all()
+            for _, replica in self._stores.replicas.of(spec.id)
+        }
+
     def lost(self) -> list[str]:
         """What the database does not hold as it was acknowledged."""
         kept = {spec.model: spec for spec in self._stores.deployments.all()}
@@ -87,16 +95,19 @@ def still_alive(server: Server, limit_s: float) -> list[int]:
 
 
 def agree_s(server: Server, desired: Desired, limit_s: float) -> float | None:
-    """Seconds from the server's first answer until it says what is desired."""
+    """Seconds from the server's first answer until it says what is desired, and that is what runs
+    and what is written down."""
     wanted = {name: STATES[spec.stopped] for name, spec in desired.acknowledged.items()}
     wanted["base"] = "ready"
-    running = sum(state == "ready" for state in wanted.values())
+    ready = sum(state == "ready" for state in wanted.values())
     began_s = time.monotonic()
     while time.monotonic() - began_s < limit_s:
         states = server.get("/ready").json["models"]
-        if states == wanted and len(server.remember_children()) == running:
+        running = {child.pid for child in server.remember_children()}
+        if states == wanted and len(running) == ready and desired.recorded() == running:
             return time.monotonic() - began_s
         time.sleep(POLL_S)
-    print("NOT AGREED", wanted, server.get("/ready").json, file=sys.stderr)
+    told = server.get("/ready").json
+    print("NOT AGREED", wanted, told, running, desired.recorded(), file=sys.stderr)
     print(server.log[-3000:], file=sys.stderr)
     return None
