@@ -160,6 +160,24 @@ def test_an_update_that_fails_is_undone_by_itself(fate: str) -> None:
     assert status(world) is DeploymentStatus.RUNNING
 
 
+def test_an_update_that_another_needs_the_room_of_goes_as_a_whole() -> None:
+    """Its old copies too: they would have a new one started, and sent away, for ever."""
+    world = running(wish("a", recipe("a", 1, need=1), instances=2))
+    world.want(
+        wish(
+            "a", recipe("a", 2, need=9), generation=2, instances=0, fallback=recipe("a", 1, need=1)
+        )
+    )
+    world.want(wish("b", recipe("b", 1, need=2)))
+    world.calm(20)
+    assert (world.seen["a"].asleep, len(world.ready("b"))) == (True, 1)
+    world.done.clear()
+    world.call("a")
+    world.calm(20)
+    assert world.waiting["a"] == 0
+    assert [copy.recipe for copy in world.ready("a")] == [recipe("a", 2, need=9)]
+
+
 def test_the_old_serves_until_the_update_is_undone() -> None:
     world = running(wish("a", GOOD))
     update(world, recipe("a", 2, "c"))
@@ -508,4 +526,6 @@ class Faults(RuleBasedStateMachine):
 
 
 TestFaults = Faults.TestCase
+#: What fails is made small first, which takes its time.
+pytest.mark.timeout(1200)(TestFaults)
 TestFaults.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -1,7 +1,7 @@
 """What to do next, so that what there is becomes what is wanted: a function of values."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -255,6 +255,16 @@ def residing(wish: Wish | None, seen: Observed) -> Iterable[Resident]:
         )
 
 
+def loses_update(wish: Wish | None, seen: Observed, victims: Container[str]) -> bool:
+    """Whether all copies go that were to take over from old ones. Then the old ones go as well: if
+    they stayed, others would be started in their place and sent away, again and again."""
+    if wish is None:
+        return False
+    recipe = recipe_in_force(wish, seen)
+    right = [copy for copy in seen.copies if copy.live and copy.recipe == recipe]
+    return bool(right) and all(copy.id in victims for copy in right)
+
+
 def about_room(
     wishes: Mapping[str, Wish],
     observed: Mapping[str, Observed],
@@ -267,11 +277,14 @@ def about_room(
     verdict = share_out(applicants, residents, budget_bytes=policy.budget_bytes, now_s=now_s)
     for resident in verdict.reprieved:
         yield Resume(resident.deployment_id, resident.copy_id)
-    victims = {(victim.deployment_id, victim.copy_id) for victim in verdict.victims}
+    victims = {victim.copy_id for victim in verdict.victims}
+    applying = {applicant.deployment_id for applicant in applicants}
     for id_ in dict.fromkeys(victim.deployment_id for victim in verdict.victims):
-        live = {(id_, copy.id) for copy in observed[id_].copies if copy.live}
-        if live <= victims and all(applicant.deployment_id != id_ for applicant in applicants):
+        seen = observed[id_]
+        staying = [copy for copy in seen.copies if copy.live and copy.id not in victims]
+        if (not staying and id_ not in applying) or loses_update(wishes.get(id_), seen, victims):
             yield Sleep(id_, "Stopped to make room for another.")
+            yield from (Drain(id_, copy.id, None) for copy in staying)
     for victim in verdict.victims:
         yield Drain(victim.deployment_id, victim.copy_id, None, for_room=True)
     for id_ in dict.fromkeys(applicant.deployment_id for applicant in verdict.crowded_out):
