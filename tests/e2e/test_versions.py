@@ -1,8 +1,19 @@
 """Versions of a declared model over restarts: the old one stays, and is started when asked for."""
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from serving import serving, until
+import pytest
+from serving import Server, serving, until
+
+from penstock.store.home import open_stores
+
+ONE_AT_A_TIME = {"max_concurrent_requests": 1}
+SAID: dict[str, dict[str, object]] = {
+    "chat/completions": {"messages": [{"role": "user", "content": "hi"}]},
+    "completions": {"prompt": "hi"},
+}
 
 
 def test_an_old_version_is_served_beside_the_new_one(tmp_path: Path) -> None:
@@ -29,3 +40,46 @@ def test_an_old_version_is_served_beside_the_new_one(tmp_path: Path) -> None:
             server.chat("mine", max_tokens=1).json["system_fingerprint"]
             == (first["system_fingerprint"])
         )
+
+
+@pytest.mark.parametrize("path", SAID)
+def test_a_call_that_waited_through_a_change_tells_which_version_answered_it(
+    tmp_path: Path, path: str
+) -> None:
+    with serving("base=fake:?tokens_per_second=20", home=tmp_path / "home") as server:
+        wanted = {"model_name": "mine", "base_model": "base", "standard_args": ONE_AT_A_TIME}
+        asked_for = server.send("POST", "/deploy/llm", json.dumps(wanted).encode())
+        id_ = asked_for.json["deploy_id"]
+        before = server.chat("default/mine", max_tokens=1).json["system_fingerprint"]
+        body = {"model": "default/mine", "max_tokens": 1, **SAID[path]}
+        with ThreadPoolExecutor(2) as clients:
+            with server.open_chat("default/mine", max_tokens=1000):
+                until(lambda: waiting(server, "running") == 1, "the only place is taken")
+                asked = [
+                    clients.submit(server.post, path, body | {"stream": stream})
+                    for stream in (False, True)
+                ]
+                until(lambda: waiting(server, "waiting") == 2, "two wait for it")
+                change_weights(server, id_, "fake:?tokens_per_second=21")
+                until(lambda: of_now(server, id_) != before, "the new version has taken over")
+                after = of_now(server, id_)
+            whole, stream = (each.result() for each in asked)
+        assert whole.json["system_fingerprint"] == after
+        assert {event["system_fingerprint"] for event in stream.events} == {after}
+
+
+def change_weights(server: Server, id_: str, source: str) -> None:
+    stores = open_stores(server.home)
+    old = stores.deployments.get(id_)
+    assert old is not None
+    stores.deployments.change(id_, source=source, version_id=None, fallback_version=old.version_id)
+    stores.database.close()
+
+
+def waiting(server: Server, how: str) -> float:
+    return server.metric(f"penstock_calls_{how}", gen_ai_request_model="default/mine")
+
+
+def of_now(server: Server, id_: str) -> str:
+    """The fingerprint of what answers now."""
+    return f"fp_{server.get(f'/deploy/{id_}').json['version'][:12]}"

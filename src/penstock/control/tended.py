@@ -210,6 +210,8 @@ class Tended:
         """
         for kept in self.kept:
             kept.version_id = kept.version_id or self.version_of(kept.recipe)
+            if kept.replica is not None:
+                kept.replica.version_id = kept.version_id
         ready = [kept.version_id for kept in self.kept if kept.ready_s and not kept.draining]
         version_id = self.group.version_id
         if version_id not in ready:

@@ -47,9 +47,9 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """A name users call, and where the thing behind it comes from (for people).
 
-    `engine`, `source` and `fingerprint` are known with its version. `fingerprint` is what answers
-    carry as `system_fingerprint`: it changes with the settings that change answers. `parent` is the
-    name of the model that an adapter changes.
+    `engine`, `source` and `fingerprint` are known with its version, whose id is `version_id`.
+    `fingerprint` is what answers carry as `system_fingerprint`: it changes with the settings that
+    change answers. `parent` is the name of the model that an adapter changes.
     """
 
     name: str
@@ -57,5 +57,6 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     engine: str | None = None
     source: str | None = None
     owned_by: str = "penstock"
+    version_id: str | None = None
     fingerprint: str | None = None
     parent: str | None = None

@@ -28,6 +28,7 @@ class Replica:
     """Written by control (`publish_ready`, `publish`), read by the gateway.
 
     `client` and `capabilities` stand once it has been ready; `in_flight` counts calls that run,
+    `version_id` is what it answers by, once that is known;
     `served` all that ever began, `prefixes` are what it has read since its process began,
     `ejections` counts how often its circuit has opened. `told` hears of every change of its status:
     its group sets it. The gateway tells how calls went (`answered`, `broke`, `erred`): after too
@@ -46,6 +47,7 @@ class Replica:
         self.client: Client | None = None
         self.capabilities: Capabilities | None = None
         self.ready = False
+        self.version_id: str | None = None
         self.in_flight = 0
         self.served = 0
         self.load: Load | None = None

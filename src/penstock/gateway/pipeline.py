@@ -57,12 +57,22 @@ def unwatched(picture: int, progress: Progress) -> None:
     """For who does not care."""
 
 
+class Answered(msgspec.Struct, gc=False):
+    """Which version a job was given to; another than was resolved if one took over meanwhile."""
+
+    version_id: str | None = None
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """One client's request for text: `prompts[i]` tells which of its prompts `calls[i]` has."""
+    """One client's request for text: `prompts[i]` tells which of its prompts `calls[i]` has.
+
+    `answered` is written when a replica has been chosen, and holds from the first part on.
+    """
 
     operation: Operation
     calls: Sequence[Generation]
     prompts: tuple[int, ...]
+    answered: Answered = msgspec.field(default_factory=Answered)
 
 
 class Gateway:
@@ -141,13 +151,13 @@ class Gateway:
         """All events of engine call number `call`."""
         asked = job.calls[call]
         ask = partial(folded, asked, call, recording.count)
-        return self._whole(deployment, lease, call, ask, partial(best_for, asked))
+        return self._whole(deployment, lease, call, ask, partial(chosen, asked, job.answered))
 
     async def _relay(self, deployment: Deployment, lease: Lease, job: Job, call: int) -> Relay:
         """Engine call number `call`, when its turn has come and a replica is ready."""
         if lease.turns is not None:
             await lease.turn(call, self._waits.queue_timeout_s)
-        choose = partial(best_for, job.calls[call])
+        choose = partial(chosen, job.calls[call], job.answered)
         replica = choose(deployment.group.replicas) or await self._pick(deployment, choose)
         return Relay(replica, job.calls[call], partial(self._pick, deployment, choose))
 
@@ -276,6 +286,14 @@ class Gateway:
             timeout_s=self._waits.ready_timeout_s,
             model=deployment.model.name,
         )
+
+
+def chosen(call: Generation, answered: Answered, replicas: Sequence[Replica]) -> Replica | None:
+    """The best replica for a call, of which is noted what version it answers by."""
+    replica = best_for(call, replicas)
+    if replica is not None:
+        answered.version_id = replica.version_id
+    return replica
 
 
 async def gathered(calls: Iterable[Coroutine[None, None, T]]) -> list[T]:

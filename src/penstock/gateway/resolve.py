@@ -118,6 +118,7 @@ class Catalogue:
                 engine=base.model.engine,
                 source=adapter.source,
                 parent=adapter.base,
+                version_id=base.model.version_id,
                 fingerprint=fingerprint_of(hashlib.sha256(of.encode()).hexdigest()),
             )
             yield adapter.name, base.adapted(model, adapter.name, only_for=owner(entry))
@@ -255,6 +256,7 @@ class Catalogue:
             engine=version.engine if version is not None else None,
             source=version.source if version is not None else None,
             created=int(entry.created_at.timestamp()),
+            version_id=version_id,
             fingerprint=fingerprint_of(version_id) if version_id is not None else None,
         )
 

@@ -17,7 +17,7 @@ from penstock.api.openai.completions import (
     text_completion,
 )
 from penstock.api.openai.embeddings import embedding_call, embedding_list
-from penstock.api.openai.identity import IdentityMaker
+from penstock.api.openai.identity import Identity, IdentityMaker
 from penstock.api.openai.images import (
     default_drawer,
     edit_calls,
@@ -35,7 +35,7 @@ from penstock.api.openai.request import (
     includes_usage,
 )
 from penstock.api.openai.rerank import rerank_call, rerank_response
-from penstock.api.openai.sse import ChunkWriter, stream
+from penstock.api.openai.sse import stream
 from penstock.api.openai.wire import (
     ChatCompletionRequest,
     CompletionRequest,
@@ -56,8 +56,8 @@ from penstock.domain.errors import (
 )
 from penstock.domain.image import AnyImageCall
 from penstock.domain.key import Principal
-from penstock.domain.model import Capabilities, Task
-from penstock.domain.version import split_version
+from penstock.domain.model import Capabilities, Model, Task
+from penstock.domain.version import fingerprint_of, split_version
 from penstock.gateway.deployment import Deployment
 from penstock.gateway.pipeline import Gateway, Job, Part, Parts
 from penstock.http.message import JSON, Answer, Request, Response, StreamingResponse
@@ -108,8 +108,13 @@ class OpenAIHandlers:
         job = chat_job(request, capabilities, principal.account_id, deployment.adapter)
         if capabilities.sees:
             job = await self._pictures.read(job)
-        identity = self._ids.new("chatcmpl", deployment.model)
+        model = deployment.model
+        identity = self._ids.new("chatcmpl", model)
         if request.stream:
+            parts = self._gateway.generate(principal, deployment, job)
+            first = await first_part(parts)
+            if job.answered.version_id != model.version_id:
+                identity = self._answered_by(job, model, identity, principal)
             writer = ChatChunkWriter(
                 identity,
                 prompts=job.prompts,
@@ -118,8 +123,10 @@ class OpenAIHandlers:
                 alternatives=request.top_logprobs,
                 ids=self._ids,
             )
-            return await streamed(self._gateway.generate(principal, deployment, job), writer)
+            return StreamingResponse(chunks=stream(first, parts, writer))
         answers = await self._gateway.complete(principal, deployment, job)
+        if job.answered.version_id != model.version_id:
+            identity = self._answered_by(job, model, identity, principal)
         return Response(
             body=chat_completion(
                 answers,
@@ -140,10 +147,15 @@ class OpenAIHandlers:
         capabilities = deployment.capabilities or await self._gateway.capabilities(deployment)
         check_request(request, deployment, capabilities, "completions")
         job: Job = completion_job(request, capabilities, principal.account_id, deployment.adapter)
-        identity = self._ids.new("cmpl", deployment.model)
+        model = deployment.model
+        identity = self._ids.new("cmpl", model)
         if request.stream:
             if job.prompts[-1] > 0:
                 await self._gateway.check_prompts(deployment, job)
+            parts = self._gateway.generate(principal, deployment, job)
+            first = await first_part(parts)
+            if job.answered.version_id != model.version_id:
+                identity = self._answered_by(job, model, identity, principal)
             writer = CompletionChunkWriter(
                 identity,
                 prompts=job.prompts,
@@ -151,13 +163,30 @@ class OpenAIHandlers:
                 include_usage=includes_usage(request),
                 logprobs=request.logprobs,
             )
-            return await streamed(self._gateway.generate(principal, deployment, job), writer)
+            return StreamingResponse(chunks=stream(first, parts, writer))
         answers = await self._gateway.complete(principal, deployment, job)
+        if job.answered.version_id != model.version_id:
+            identity = self._answered_by(job, model, identity, principal)
         return Response(
             body=text_completion(
-                answers, identity=identity, prompts=job.prompts, alternatives=request.logprobs
+                answers,
+                identity=identity,
+                prompts=job.prompts,
+                alternatives=request.logprobs,
             )
         )
+
+    def _answered_by(
+        self, job: Job, model: Model, identity: Identity, principal: Principal
+    ) -> Identity:
+        """The identity with the fingerprint of the version that answers. While the job waited for
+        its turn, another version than `model` is of may have taken over."""
+        answered = job.answered.version_id
+        if answered is None:
+            return identity  # it is not known yet
+        now = self._resolve(model.name, principal).model
+        fingerprint = now.fingerprint if now.version_id == answered else fingerprint_of(answered)
+        return msgspec.structs.replace(identity, fingerprint=fingerprint)
 
     def _answered(
         self,
@@ -326,14 +355,11 @@ def noted(answer: Answer, deployment: Deployment) -> Answer:
     return answer
 
 
-async def streamed(parts: Parts, writer: ChunkWriter) -> Answer:
-    """An event stream, once the first part has come: until then an error has a status."""
-    first = await first_part(parts)
-    return StreamingResponse(chunks=stream(first, parts, writer))
-
-
 async def first_part(parts: Parts) -> Part:
-    """The first part. Raises what the pipeline raises before it."""
+    """The first part, with which a stream begins: until then an error has a status.
+
+    Raises what the pipeline raises before it.
+    """
     async for part in parts:
         return part
     raise EngineFailed("The engine gave no answer.")
