@@ -207,6 +207,28 @@ def test_each_model_gets_what_those_before_it_leave(tmp_path: Path) -> None:
     assert first.memory_bytes == pytest.approx(0.3 * GIB, rel=0.1)
 
 
+def test_each_model_gets_a_gpu_that_those_before_it_leave_or_takes_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock.control.forecast.gpus", lambda: GPUS)
+    needs = {"large": 50, "small": 26, "other": 20, "again": 60, "huge": 80}
+    told = forecast(tmp_path, *(f"{n}=fake:?gpu_mib={gib * 1024}" for n, gib in needs.items()))
+    assert [each.gpu_bytes for each in told] == [
+        {0: 50 * GIB},
+        {0: 26 * GIB},
+        {1: 20 * GIB},
+        {0: 60 * GIB},
+        {},
+    ]
+    assert [any("take turns" in r for r in each.reasons) for each in told[:4]] == [
+        False,
+        False,
+        False,
+        True,
+    ]
+    assert "needs 80.00 GiB of a GPU's memory" in (told[4].problem or "")
+
+
 @pytest.mark.parametrize(
     ("source", "free_bytes", "problem"),
     [

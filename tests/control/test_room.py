@@ -2,6 +2,7 @@
 
 import pytest
 
+from penstock.control.claim import Claim, Need
 from penstock.control.room import GREETING_S, PATIENCE_S, TURN_S, Applicant, Resident, share_out
 
 NOW_S = 100.0
@@ -9,7 +10,7 @@ NOW_S = 100.0
 
 def asks(name: str, need: int, waited_s: float = 0.0, *, may_evict: bool = True) -> Applicant:
     return Applicant(
-        deployment_id=name, need_bytes=need, since_s=NOW_S - waited_s, may_evict=may_evict
+        deployment_id=name, need=Need(need), since_s=NOW_S - waited_s, may_evict=may_evict
     )
 
 
@@ -28,7 +29,7 @@ def stays(
     return Resident(
         deployment_id=name,
         copy_id=name,
-        memory_bytes=memory,
+        claim=Claim(memory),
         used_s=NOW_S - unused_s,
         calls=calls,
         served=served,
@@ -170,9 +171,9 @@ def test_what_is_offered_leaves_the_others_what_they_need() -> None:
     waiting = [asks("a", 2, 3), asks("b", 3, 2), asks("c", 4, 1)]
     verdict = share_out(waiting, [], budget_bytes=20, now_s=NOW_S)
     assert verdict.admitted == waiting[0]
-    assert verdict.offer_bytes == 13
+    assert verdict.offer.memory_bytes == 13
     tight = share_out(waiting, [], budget_bytes=9, now_s=NOW_S)
-    assert tight.offer_bytes == 2
+    assert tight.offer.memory_bytes == 2
 
 
 def test_who_goes_for_room_stays_when_nobody_needs_it_any_more() -> None:

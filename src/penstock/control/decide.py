@@ -20,6 +20,7 @@ from penstock.control.actions import (
     StopUnknown,
 )
 from penstock.control.autoscale import replicas_for
+from penstock.control.claim import NO_GPUS, Claim
 from penstock.control.observed import Copy, Observed, Wish
 from penstock.control.recipe import Recipe
 from penstock.control.room import Applicant, Resident, share_out
@@ -27,13 +28,16 @@ from penstock.fleet.base import Leftover
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """`crash_loop` failures in a row undo an update. `drain_timeout_s` bounds a drain.
+    """`budget_bytes` of memory, and `gpu_bytes` of each GPU, by its index, are for all together.
+
+    `crash_loop` failures in a row undo an update. `drain_timeout_s` bounds a drain.
 
     Replicas go when fewer were enough for `scale_down_after_s`. When a further one does not start,
     another is tried after `scale_up_again_s`.
     """
 
     budget_bytes: int
+    gpu_bytes: Mapping[int, int] = NO_GPUS
     drain_timeout_s: float = 30.0
     crash_loop: int = 5
     scale_down_after_s: float = 300.0
@@ -63,7 +67,9 @@ def decide(
             if id_ not in adopting:
                 applicants += asking(wish, seen)
         residents += residing(wish, seen)
-    if not any(copy.planning for seen in observed.values() for copy in seen.copies):
+    planning = any(copy.planning for seen in observed.values() for copy in seen.copies)
+    # After an update is undone, other copies are the right ones.
+    if not planning and not any(isinstance(action, RollBack) for action in actions):
         actions += about_room(wishes, observed, applicants, residents, now_s, policy)
     return actions
 
@@ -81,7 +87,7 @@ def about_leftover(
     preparation = seen.preparation(wish.recipe)
     if preparation is not None and preparation.fault is not None:
         yield StopUnknown(leftover)
-    elif preparation is not None and preparation.need_bytes is not None:
+    elif preparation is not None and preparation.need is not None:
         yield Adopt(leftover)
 
 
@@ -123,7 +129,7 @@ def tend(wish: Wish, seen: Observed, now_s: float, policy: Policy) -> Iterable[A
     if sum(copy.ready for copy in live) >= copies_when_awake(wish, seen):
         yield from drain(old, seen, now_s, policy)
     else:
-        yield from drain((copy for copy in old if not copy.ready), seen, now_s, policy)
+        yield from drain((c for c in old if c.live and not c.ready), seen, now_s, policy)
     if is_idle(wish, seen, live, now_s):
         yield Sleep(seen.id, f"Idle for {wish.idle_stop_s:g} s.")
         yield from drain(live, seen, now_s, policy)
@@ -213,21 +219,21 @@ def asking(wish: Wish, seen: Observed) -> Iterable[Applicant]:
     """The copies that are missing, once it is known what they need."""
     recipe = recipe_in_force(wish, seen)
     preparation = seen.preparation(recipe)
-    if preparation is None or preparation.need_bytes is None:
+    if preparation is None or preparation.need is None:
         return
     if seen.asleep and seen.asked_s is None:
         return
     # One that goes for room while it works may yet stay.
     standing = [c for c in seen.copies if c.live or c.failed or (c.for_room and c.calls)]
     right = [copy for copy in standing if copy.recipe == recipe]
-    replaces = any(copy.live for copy in standing if copy.recipe != recipe)
+    replaces = any(not copy.failed for copy in standing if copy.recipe != recipe)
     fewest = wish.spec.scale.within(0)
     for number in range(len(right), copies_when_awake(wish, seen)):
         urgent = seen.asked_s is not None or not seen.boot
         since_s = seen.wished_s if seen.asked_s is None else seen.asked_s
         yield Applicant(
             deployment_id=seen.id,
-            need_bytes=preparation.need_bytes,
+            need=preparation.need,
             since_s=since_s if number < fewest or replaces else math.inf,
             may_evict=replaces or (number == 0 and urgent),
         )
@@ -244,7 +250,7 @@ def residing(wish: Wish | None, seen: Observed) -> Iterable[Resident]:
         yield Resident(
             deployment_id=seen.id,
             copy_id=copy.id,
-            memory_bytes=copy.memory_bytes,
+            claim=Claim(copy.memory_bytes, copy.gpu_bytes),
             used_s=copy.used_s,
             calls=seen.calls,
             served=copy.served,
@@ -274,7 +280,13 @@ def about_room(
     policy: Policy,
 ) -> Iterable[Action]:
     """Who starts, who goes for it, and who sleeps for want of room."""
-    verdict = share_out(applicants, residents, budget_bytes=policy.budget_bytes, now_s=now_s)
+    verdict = share_out(
+        applicants,
+        residents,
+        budget_bytes=policy.budget_bytes,
+        gpu_bytes=policy.gpu_bytes,
+        now_s=now_s,
+    )
     for resident in verdict.reprieved:
         yield Resume(resident.deployment_id, resident.copy_id)
     victims = {victim.copy_id for victim in verdict.victims}
@@ -296,4 +308,4 @@ def about_room(
         id_ = admitted.deployment_id
         wish = wishes[id_]
         recipe = recipe_in_force(wish, observed[id_])
-        yield Start(id_, wish.spec.generation, recipe, verdict.offer_bytes)
+        yield Start(id_, wish.spec.generation, recipe, verdict.offer)

@@ -190,6 +190,7 @@ def make_engine(name: str, source: LocalSource, options: EngineOptions) -> Engin
             return Fake(
                 dict(flags),
                 model=name,
+                gpus=options.gpus,
                 slots=options.parallel or 256,
                 timeouts=options.timeouts,
             )
