@@ -384,6 +384,16 @@ def test_busy_old_replicas_give_their_room_to_the_new_ones_once_and_cut_no_call(
     assert [copy.recipe.source[-2] for copy in world.ready("a")] == ["4", "4"]
 
 
+def test_new_replicas_that_do_not_all_fit_do_not_send_each_other_away() -> None:
+    world = running(
+        wish("a", recipe("a", 1, need=1), instances=2), wish("b", recipe("b", 1, need=1))
+    )
+    update(world, recipe("a", 2, need=7), instances=2)
+    world.calm(20)
+    assert kinds(world.done) == ["Prepare", "Start", "Drain", "Drain", "Stop", "Stop"]
+    assert [len(world.ready(name)) for name in "ab"] == [1, 1]
+
+
 def test_an_undone_update_leaves_a_pinned_one_where_it_is() -> None:
     world = running(
         wish("a", recipe("a", 1, need=9)), wish("b", recipe("b", 1, need=2), instances=0)

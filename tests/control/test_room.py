@@ -25,6 +25,7 @@ def stays(
     pinned: bool = False,
     leaving: bool = False,
     going_for_room: bool = False,
+    old: bool = False,
 ) -> Resident:
     return Resident(
         deployment_id=name,
@@ -37,6 +38,7 @@ def stays(
         pinned=pinned,
         leaving=leaving or going_for_room,
         going_for_room=going_for_room,
+        old=old,
     )
 
 
@@ -150,9 +152,15 @@ CASES = {
     ),
     "an old copy of its own goes, if it has waited": (
         [asks("a", 6, LONG)],
-        [stays("a", 6, calls=1, ready_for_s=1)],
+        [stays("a", 6, calls=1, ready_for_s=1, old=True)],
         None,
         ["a"],
+    ),
+    "one of its own that is as new stays, and nobody waits for its room": (
+        [asks("a", 6, LONG), asks("b", 4)],
+        [stays("a", 6)],
+        "b",
+        [],
     ),
     "copies that have grown beyond the budget": ([], [stays("x", 6), stays("y", 5)], None, ["x"]),
     "grown beyond the budget, all busy": ([], [stays("x", 11, calls=1)], None, []),

@@ -242,8 +242,8 @@ def asking(wish: Wish, seen: Observed) -> Iterable[Applicant]:
 def residing(wish: Wish | None, seen: Observed) -> Iterable[Resident]:
     """The copies that hold memory. Of a pinned deployment's, as many stay as there are at least."""
     pinned: list[Copy] = []
+    recipe = recipe_in_force(wish, seen) if wish is not None else None
     if wish is not None and not wish.off and wish.spec.pinned:
-        recipe = recipe_in_force(wish, seen)
         right = by_worth(c for c in seen.copies if c.recipe == recipe and not c.draining)
         pinned = right[: wish.spec.scale.within(0)]
     for copy in seen.copies:
@@ -258,6 +258,7 @@ def residing(wish: Wish | None, seen: Observed) -> Iterable[Resident]:
             pinned=copy in pinned,
             leaving=copy.draining or copy.ending or copy.failed,
             going_for_room=copy.for_room and copy.calls > 0 and not copy.ending,
+            old=copy.recipe != recipe,
         )
 
 
@@ -304,6 +305,12 @@ def about_room(
         awake = not seen.asleep and seen.asked_s is None
         if awake and not any(copy.live for copy in seen.copies):
             yield Sleep(id_, "There is no room for it beside the others.")
+    for id_ in dict.fromkeys(applicant.deployment_id for applicant in verdict.hopeless):
+        seen, recipe = observed[id_], recipe_in_force(wishes[id_], observed[id_])
+        if any(copy.ready and copy.recipe == recipe for copy in seen.copies):
+            # The old ones have waited for more of the new, which will not come.
+            old = [copy for copy in seen.copies if copy.recipe != recipe]
+            yield from drain(old, seen, now_s, policy)
     if (admitted := verdict.admitted) is not None:
         id_ = admitted.deployment_id
         wish = wishes[id_]

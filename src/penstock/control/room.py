@@ -36,7 +36,8 @@ class Applicant(msgspec.Struct, frozen=True, kw_only=True):
 class Resident(msgspec.Struct, frozen=True, kw_only=True):
     """A copy with memory. `calls` are all of its deployment; `leaving`: it goes already.
 
-    `going_for_room` are those of them that could stay if nobody needed their room any more.
+    `going_for_room` are those of them that could stay if nobody needed their room any more. `old`
+    ones are replaced by others of their deployment.
     """
 
     deployment_id: str
@@ -49,12 +50,14 @@ class Resident(msgspec.Struct, frozen=True, kw_only=True):
     pinned: bool = False
     leaving: bool = False
     going_for_room: bool = False
+    old: bool = False
 
 
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     """`admitted` may start now, where and with as much as `offer` says; `victims` shall go.
 
-    `reprieved` were going and need not. `crowded_out` may evict nobody and found no room.
+    `reprieved` were going and need not. `crowded_out` may evict nobody and found no room. For
+    `hopeless` ones there is none, whoever goes, beside the pinned and their own.
     """
 
     admitted: Applicant | None = None
@@ -62,6 +65,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
     victims: tuple[Resident, ...] = ()
     reprieved: tuple[Resident, ...] = ()
     crowded_out: tuple[Applicant, ...] = ()
+    hopeless: tuple[Applicant, ...] = ()
 
 
 class Room(msgspec.Struct, frozen=True):
@@ -155,7 +159,6 @@ def share_out(
     `gpu_bytes` is what all models together may have of each GPU, by its index.
     """
     budget = Claim(budget_bytes, gpu_bytes)
-    ceiling = budget.minus(total(r.claim for r in residents if r.pinned))
     free = budget.minus(total(r.claim for r in residents))
     # Those that leave for good; those that go for room are chosen anew each time.
     coming = total(r.claim for r in residents if r.leaving and not r.going_for_room)
@@ -164,6 +167,7 @@ def share_out(
         eviction.settle_overdraft(overdraft)
     admitted: tuple[Applicant, Claim, Claim] | None = None
     crowded_out: list[Applicant] = []
+    hopeless: list[Applicant] = []
     for applicant in sorted(applicants, key=lambda a: (not a.may_evict, a.since_s)):
         need, room = applicant.need, eviction.room
         if (claim := need.place(room.free)) is not None:
@@ -171,7 +175,9 @@ def share_out(
             eviction.room = Room(room.free.minus(claim), room.coming)
         elif not applicant.may_evict:
             crowded_out.append(applicant)
-        elif need.place(ceiling) is not None:  # else it must not hold up the others
+        elif need.place(ceiling := budget.minus(_staying(applicant, residents))) is None:
+            hopeless.append(applicant)  # it must not hold up the others
+        else:
             eviction.make_room(applicant, ceiling)
     victims = eviction.victims
     return Verdict(
@@ -180,7 +186,14 @@ def share_out(
         victims=tuple(victim for victim in victims if not victim.going_for_room),
         reprieved=tuple(r for r in residents if r.going_for_room and r not in victims),
         crowded_out=tuple(crowded_out),
+        hopeless=tuple(hopeless),
     )
+
+
+def _staying(applicant: Applicant, residents: Sequence[Resident]) -> Claim:
+    """What those hold that never go for it: the pinned, and others of its own that are not old."""
+    own = [r for r in residents if r.deployment_id == applicant.deployment_id and not r.leaving]
+    return total(r.claim for r in residents if r.pinned or (r in own and not r.old))
 
 
 def _offer(
@@ -220,7 +233,7 @@ def _rank(resident: Resident, applicant: Applicant, now_s: float) -> float:
     if resident.going_for_room:
         return 0
     if resident.deployment_id == applicant.deployment_id:
-        return 2 if patient else math.inf
+        return 2 if patient and resident.old else math.inf
     ready_for_s = -1.0 if resident.ready_s is None else now_s - resident.ready_s
     if resident.calls == 0:
         fresh = resident.ready_s is not None and not resident.served and ready_for_s < GREETING_S
