@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from nvml import driver, needs_gcc
 from upstream_servers import Says, upstream
 
 from penstock.cli.doctor import doctor
@@ -127,13 +127,10 @@ def test_gpus_that_are_hidden_from_us_are_not_there(named: str | None, indices: 
     assert [gpu.index for gpu in visible(GPUS, environment)] == indices
 
 
-@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc to stand in for the driver")
+@needs_gcc
 def test_gpus_are_read_from_the_drivers_library(tmp_path: Path) -> None:
-    stub = Path(__file__).with_name("nvml_stub.c")
-    library = tmp_path / "libnvidia-ml.so.1"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-w", "-o", library, stub], check=True)
     program = "from penstock.control.gpus import gpus; print(gpus())"
-    env = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
+    env = {**os.environ, **driver(tmp_path)}
     env.pop("CUDA_VISIBLE_DEVICES", None)
     done = subprocess.run(
         [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True

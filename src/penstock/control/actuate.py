@@ -331,9 +331,8 @@ class Actuator:
         """What it really takes counts when that is more; its next start asks for as much."""
         if kept.supervisor is None:
             return
-        measured = Claim(await asyncio.to_thread(kept.supervisor.memory_bytes))
-        if excess := measured.beyond(kept.claim):
+        if excess := (await asyncio.to_thread(kept.supervisor.taken)).beyond(kept.claim):
             kept.claim = kept.claim.plus(excess)
             preparing = tended.about(kept.recipe)
             if preparing is not None and preparing.seen.need is not None:
-                preparing.note(need=preparing.seen.need.grown(excess))
+                preparing.note(need=preparing.seen.need.grown(excess, self._maker.budget))

@@ -75,9 +75,17 @@ class Need(msgspec.Struct, frozen=True):
     gpu_count: int = 0
     gpu_bytes: Mapping[int, int] = NO_GPUS
 
-    def grown(self, excess: Claim) -> "Need":
-        """By what a copy was found to take beyond its claim."""
-        return msgspec.structs.replace(self, memory_bytes=self.memory_bytes + excess.memory_bytes)
+    def grown(self, excess: Claim, most: Claim) -> "Need":
+        """By what a copy was found to take beyond its claim, but of no GPU more than there is."""
+        more = max(excess.gpu_bytes.values(), default=0)
+        return Need(
+            self.memory_bytes + excess.memory_bytes,
+            self.gpu_count,
+            {
+                i: max(each, min(each + more, most.gpu_bytes[i]))
+                for i, each in self.gpu_bytes.items()
+            },
+        )
 
     def place(self, free: Claim) -> Claim | None:
         """Its claim, on the GPUs with the most free memory; None where there is not enough."""
