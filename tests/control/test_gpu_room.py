@@ -198,6 +198,29 @@ def test_a_need_is_placed_where_there_is_enough_or_nowhere(need: Need, free: Cla
 
 
 @given(claims, claims)
+def test_of_gpus_no_more_counts_than_there_is(taken: Claim, most: Claim) -> None:
+    counted = taken.on_gpus_of(most)
+    assert counted.memory_bytes == taken.memory_bytes
+    assert not Claim(0, counted.gpu_bytes).beyond(most)
+    assert counted.gpu_bytes.keys() == taken.gpu_bytes.keys() & most.gpu_bytes.keys()
+    assert not counted.beyond(taken)
+
+
+@given(needs, claims, claims)
+def test_a_need_grows_by_what_was_found_as_far_as_there_is_any(
+    need: Need, excess: Claim, more: Claim
+) -> None:
+    most = more.at_least(Claim(0, need.gpu_bytes))
+    grown = need.grown(excess, most)
+    assert grown.memory_bytes == need.memory_bytes + excess.memory_bytes
+    for index, each in need.gpu_bytes.items():
+        assert each <= grown.gpu_bytes[index] <= most.gpu_bytes[index]
+    largest = max(excess.gpu_bytes.values(), default=0)
+    for index, each in grown.gpu_bytes.items():
+        assert each in (need.gpu_bytes[index] + largest, most.gpu_bytes[index])
+
+
+@given(claims, claims)
 def test_claims_add_up(one: Claim, other: Claim) -> None:
     lacking = one.beyond(other)
     assert lacking.plus(other) == one.at_least(other)

@@ -331,7 +331,8 @@ class Actuator:
         """What it really takes counts when that is more; its next start asks for as much."""
         if kept.supervisor is None:
             return
-        if excess := (await asyncio.to_thread(kept.supervisor.taken)).beyond(kept.claim):
+        taken = await asyncio.to_thread(kept.supervisor.taken)
+        if excess := taken.on_gpus_of(self._maker.budget).beyond(kept.claim):
             kept.claim = kept.claim.plus(excess)
             preparing = tended.about(kept.recipe)
             if preparing is not None and preparing.seen.need is not None:

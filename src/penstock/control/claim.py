@@ -35,6 +35,13 @@ class Claim(msgspec.Struct, frozen=True):
     def at_least(self, other: "Claim") -> "Claim":
         return self._with(other, max)
 
+    def on_gpus_of(self, most: "Claim") -> "Claim":
+        """The same of those GPUs only that there are, and of none more than there is."""
+        gpu_bytes = {
+            i: min(n, most.gpu_bytes[i]) for i, n in self.gpu_bytes.items() if i in most.gpu_bytes
+        }
+        return Claim(self.memory_bytes, gpu_bytes)
+
     def parts(self) -> Iterator["Claim"]:
         """What it takes of each, one by one."""
         if self.memory_bytes:

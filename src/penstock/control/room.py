@@ -192,8 +192,13 @@ def share_out(
 
 def _staying(applicant: Applicant, residents: Sequence[Resident]) -> Claim:
     """What those hold that never go for it: the pinned, and others of its own that are not old."""
-    own = [r for r in residents if r.deployment_id == applicant.deployment_id and not r.leaving]
-    return total(r.claim for r in residents if r.pinned or (r in own and not r.old))
+    id_ = applicant.deployment_id
+    return total(
+        resident.claim
+        for resident in residents
+        if resident.pinned
+        or (resident.deployment_id == id_ and not resident.old and not resident.leaving)
+    )
 
 
 def _offer(
