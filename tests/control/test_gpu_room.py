@@ -139,6 +139,15 @@ CASES = {
         None,
         [],
     ),
+    "one that waits for memory keeps its GPU": (
+        [
+            msgspec.structs.replace(wants("a", 8, 1), need=Need(9, 1, {0: 8})),
+            msgspec.structs.replace(wants("b", 4), need=Need(0, 1, {0: 4})),
+        ],
+        [stays("x", 8, calls=1)],
+        None,
+        [],
+    ),
     "one that may evict nobody evicts nobody": (
         [wants("a", 8, may_evict=False)],
         [holds("x", {0: 8}), holds("y", {1: 8})],

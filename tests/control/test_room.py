@@ -162,6 +162,12 @@ CASES = {
         "b",
         [],
     ),
+    "one of its own that is as new stays, also where others may go later": (
+        [asks("a", 4, LONG)],
+        [stays("a", 4), stays("x", 4, calls=1, ready_for_s=1)],
+        None,
+        [],
+    ),
     "copies that have grown beyond the budget": ([], [stays("x", 6), stays("y", 5)], None, ["x"]),
     "grown beyond the budget, all busy": ([], [stays("x", 11, calls=1)], None, []),
 }
