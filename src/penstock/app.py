@@ -359,6 +359,7 @@ class App:
             ),
             policy=Policy(
                 budget_bytes=budget_bytes,
+                gpu_bytes=maker.budget.gpu_bytes,
                 drain_timeout_s=settings.drain_timeout_s,
                 scale_down_after_s=settings.scale_down_after_s,
             ),

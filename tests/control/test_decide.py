@@ -7,9 +7,10 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from world import BUDGET, World, kinds, need_of, recipe, wish
+from world import BUDGET, GPUS, World, claim_of, kinds, need_of, recipe, wish
 
 from penstock.control.actions import Adopt, Drain, StopUnknown
+from penstock.control.claim import Claim, total
 from penstock.control.decide import decide, recipe_in_force
 from penstock.control.observed import Wish
 from penstock.control.progress import progress_of
@@ -367,6 +368,99 @@ def test_one_that_was_to_give_room_stays_when_nobody_waits_any_more() -> None:
     assert len(world.ready("a")) == 1
 
 
+def test_busy_old_replicas_give_their_room_to_the_new_ones_once_and_cut_no_call() -> None:
+    world = running(wish("a", recipe("a", 1, need=3), instances=2))
+    old = [copy.id for copy in world.copies]
+    world.call("a")
+    world.call("a")
+    update(world, recipe("a", 2, need=4), instances=2)
+    for _ in range(60):
+        world.now_s += 1
+        world.prepare("a")
+        world.settle()
+    assert kinds(world.done) == ["Prepare", "Drain", "Drain", "Start"]
+    assert [world.copy(id_).calls for id_ in old] == [1, 1]
+    world.calm(5)
+    assert [copy.recipe.source[-2] for copy in world.ready("a")] == ["4", "4"]
+
+
+def test_new_replicas_that_do_not_all_fit_do_not_send_each_other_away() -> None:
+    world = running(
+        wish("a", recipe("a", 1, need=1), instances=2), wish("b", recipe("b", 1, need=1))
+    )
+    update(world, recipe("a", 2, need=7), instances=2)
+    world.calm(20)
+    assert kinds(world.done) == ["Prepare", "Start", "Drain", "Drain", "Stop", "Stop"]
+    assert [len(world.ready(name)) for name in "ab"] == [1, 1]
+
+
+def test_an_undone_update_leaves_a_pinned_one_where_it_is() -> None:
+    world = running(
+        wish("a", recipe("a", 1, need=9)), wish("b", recipe("b", 1, need=2), instances=0)
+    )
+    update(world, recipe("a", 2, "u"), pinned=True)
+    world.settle()
+    world.prepare("a")
+    world.call("b")
+    world.calm(20)
+    assert kinds(world.done) == ["Prepare", "RollBack"]
+    assert [len(world.ready(name)) for name in "ab"] == [1, 0]
+
+
+# -- memory of GPUs --------------------------------------------------------------------------------
+
+
+def gpus_of(world: World, id_: str) -> list[dict[int, int]]:
+    return [dict(copy.gpu_bytes) for copy in world.ready(id_)]
+
+
+def test_models_spread_over_gpus_and_a_call_for_a_third_sends_one_away() -> None:
+    whole = [wish(name, recipe(name, 1, need=1, gpu=9)) for name in "abc"]
+    world = running(*whole, boot=True)
+    assert [gpus_of(world, name) for name in "abc"] == [[{0: 9}], [{1: 9}], [{2: 5}]]
+    world.want(wish("d", recipe("d", 1, need=1, gpu=9), instances=0))
+    world.call("b")
+    world.finish(world.ready("b")[0])
+    world.call("d")
+    world.calm(5)
+    assert [gpus_of(world, name) for name in "abcd"] == [[], [{1: 9}], [{2: 5}], [{0: 9}]]
+
+
+def test_one_over_several_gpus_waits_for_all_of_them() -> None:
+    world = running(*(wish(name, recipe(name, 1, need=1, gpu=9)) for name in "ab"), boot=True)
+    world.want(wish("c", recipe("c", 1, need=1, gpu=8, gpus=2)))
+    world.call("a")
+    for _ in range(9):
+        world.now_s += 1
+        world.prepare("c")
+        world.settle()
+    assert not world.ready("c")
+    world.calm(5)
+    assert gpus_of(world, "c") == [{0: 8, 1: 8}]
+
+
+def test_an_update_without_room_on_a_gpu_drains_the_old_first() -> None:
+    world = running(*(wish(n, recipe(n, 1, need=1, gpu=10), pinned=True) for n in "bc"))
+    world.want(wish("a", recipe("a", 1, need=1, gpu=10)))
+    world.calm(5)
+    assert gpus_of(world, "a") == [{2: 5}]
+    world.done.clear()
+    update(world, recipe("a", 2, need=1, gpu=8))
+    world.calm(10)
+    assert kinds(world.done) == ["Prepare", "Drain", "Stop", "Start"]
+    assert gpus_of(world, "a") == [{2: 4}]
+
+
+def test_a_further_one_evicts_nobody_from_a_gpu() -> None:
+    world = running(
+        wish("a", recipe("a", 1, need=1, gpu=6), most=5),
+        *(wish(name, recipe(name, 1, need=1, gpu=8)) for name in "bc"),
+    )
+    world.busy("a", 15, 60)
+    assert gpus_of(world, "a") == [{0: 6}]
+    assert [len(world.ready(name)) for name in "bc"] == [1, 1]
+
+
 # -- what an earlier server left -------------------------------------------------------------------
 
 
@@ -406,21 +500,32 @@ class Faults(RuleBasedStateMachine):
         self.world = World(boot=True)
         self.numbers = 0
 
-    def fresh(self, name: str, fate: str, need: int) -> Any:
+    def fresh(self, name: str, fate: str, need: int, gpu: int, gpus: int) -> Any:
         self.numbers += 1
-        return recipe(name, self.numbers, fate, need)
+        return recipe(name, self.numbers, fate, need, gpu, gpus)
 
     @rule(
         name=names,
         fate=st.sampled_from("gggucl"),
         need=st.integers(1, 9),
+        gpu=st.sampled_from([0, 0, 0, 1, 3, 5, 6, 9, 10]),
+        gpus=st.sampled_from([1, 1, 2]),
         instances=st.integers(0, 2),
         more=st.sampled_from([0, 0, 1, 2]),
         pinned=st.booleans(),
         idle=st.sampled_from([None, 20]),
     )
     def deploy(
-        self, name: str, fate: str, need: int, instances: int, more: int, pinned: bool, idle: Any
+        self,
+        name: str,
+        fate: str,
+        need: int,
+        gpu: int,
+        gpus: int,
+        instances: int,
+        more: int,
+        pinned: bool,
+        idle: Any,
     ) -> None:
         """A new one, or an update of one that is there."""
         before = self.world.wishes.get(name)
@@ -429,11 +534,11 @@ class Faults(RuleBasedStateMachine):
         self.world.want(
             wish(
                 name,
-                self.fresh(name, fate, need),
+                self.fresh(name, fate, need, gpu, gpus),
                 generation=1 if before is None else before.spec.generation + 1,
                 instances=instances,
                 most=max(1, instances) + more,
-                pinned=pinned and need < 4,
+                pinned=pinned and need < 4 and gpu < 4,
                 idle_stop_s=idle,
                 fallback=None if before is None else before.recipe,
             )
@@ -491,7 +596,7 @@ class Faults(RuleBasedStateMachine):
     def what_is_promised(self) -> None:
         world = self.world
         world.settle()
-        assert world.memory <= BUDGET
+        assert not world.overcommitted
         for id_, seen in world.seen.items():
             wanted = world.wishes[id_]
             live = [copy for copy in seen.copies if copy.live]
@@ -510,7 +615,8 @@ class Faults(RuleBasedStateMachine):
         world.calm(500)
         world.done.clear()
         world.calm(3)
-        pinned = sum(c.memory_bytes for c in world.copies if world.is_pinned(c))
+        pinned = total(claim_of(copy) for copy in world.copies if world.is_pinned(copy))
+        ceiling = Claim(BUDGET, GPUS).minus(pinned)
         for id_, seen in world.seen.items():
             wanted = world.wishes[id_]
             assert not wanted.spec.deleted
@@ -518,7 +624,7 @@ class Faults(RuleBasedStateMachine):
                 assert seen.copies == []
                 continue
             right = recipe_in_force(wanted, seen)
-            fits = need_of(right) <= BUDGET - pinned
+            fits = need_of(right).place(ceiling) is not None
             bad = status(world, id_) is DeploymentStatus.FAILED or right.source[-1] == "l"
             assert bad or world.ready(id_) or seen.asleep or not fits
             assert bad or not fits or not world.waiting[id_]

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -12,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from nvml import driver, needs_gcc
 from upstream_servers import Says, upstream
 
 from penstock.cli.doctor import doctor
@@ -127,13 +127,10 @@ def test_gpus_that_are_hidden_from_us_are_not_there(named: str | None, indices: 
     assert [gpu.index for gpu in visible(GPUS, environment)] == indices
 
 
-@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc to stand in for the driver")
+@needs_gcc
 def test_gpus_are_read_from_the_drivers_library(tmp_path: Path) -> None:
-    stub = Path(__file__).with_name("nvml_stub.c")
-    library = tmp_path / "libnvidia-ml.so.1"
-    subprocess.run(["gcc", "-shared", "-fPIC", "-w", "-o", library, stub], check=True)
     program = "from penstock.control.gpus import gpus; print(gpus())"
-    env = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path)}
+    env = {**os.environ, **driver(tmp_path)}
     env.pop("CUDA_VISIBLE_DEVICES", None)
     done = subprocess.run(
         [sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True
@@ -205,6 +202,28 @@ def test_each_model_gets_what_those_before_it_leave(tmp_path: Path) -> None:
     assert "8.00 GiB are free" in first.reasons[-1]
     assert "7.70 GiB are free" in second.reasons[-1]
     assert first.memory_bytes == pytest.approx(0.3 * GIB, rel=0.1)
+
+
+def test_each_model_gets_a_gpu_that_those_before_it_leave_or_takes_turns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("penstock.control.forecast.gpus", lambda: GPUS)
+    needs = {"large": 50, "small": 26, "other": 20, "again": 60, "huge": 80}
+    told = forecast(tmp_path, *(f"{n}=fake:?gpu_mib={gib * 1024}" for n, gib in needs.items()))
+    assert [each.gpu_bytes for each in told] == [
+        {0: 50 * GIB},
+        {0: 26 * GIB},
+        {1: 20 * GIB},
+        {0: 60 * GIB},
+        {},
+    ]
+    assert [any("take turns" in r for r in each.reasons) for each in told[:4]] == [
+        False,
+        False,
+        False,
+        True,
+    ]
+    assert "needs 80.00 GiB of a GPU's memory" in (told[4].problem or "")
 
 
 @pytest.mark.parametrize(

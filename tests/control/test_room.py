@@ -2,6 +2,7 @@
 
 import pytest
 
+from penstock.control.claim import Claim, Need
 from penstock.control.room import GREETING_S, PATIENCE_S, TURN_S, Applicant, Resident, share_out
 
 NOW_S = 100.0
@@ -9,7 +10,7 @@ NOW_S = 100.0
 
 def asks(name: str, need: int, waited_s: float = 0.0, *, may_evict: bool = True) -> Applicant:
     return Applicant(
-        deployment_id=name, need_bytes=need, since_s=NOW_S - waited_s, may_evict=may_evict
+        deployment_id=name, need=Need(need), since_s=NOW_S - waited_s, may_evict=may_evict
     )
 
 
@@ -24,11 +25,12 @@ def stays(
     pinned: bool = False,
     leaving: bool = False,
     going_for_room: bool = False,
+    old: bool = False,
 ) -> Resident:
     return Resident(
         deployment_id=name,
         copy_id=name,
-        memory_bytes=memory,
+        claim=Claim(memory),
         used_s=NOW_S - unused_s,
         calls=calls,
         served=served,
@@ -36,6 +38,7 @@ def stays(
         pinned=pinned,
         leaving=leaving or going_for_room,
         going_for_room=going_for_room,
+        old=old,
     )
 
 
@@ -149,9 +152,21 @@ CASES = {
     ),
     "an old copy of its own goes, if it has waited": (
         [asks("a", 6, LONG)],
-        [stays("a", 6, calls=1, ready_for_s=1)],
+        [stays("a", 6, calls=1, ready_for_s=1, old=True)],
         None,
         ["a"],
+    ),
+    "one of its own that is as new stays, and nobody waits for its room": (
+        [asks("a", 6, LONG), asks("b", 4)],
+        [stays("a", 6)],
+        "b",
+        [],
+    ),
+    "one of its own that is as new stays, also where others may go later": (
+        [asks("a", 4, LONG)],
+        [stays("a", 4), stays("x", 4, calls=1, ready_for_s=1)],
+        None,
+        [],
     ),
     "copies that have grown beyond the budget": ([], [stays("x", 6), stays("y", 5)], None, ["x"]),
     "grown beyond the budget, all busy": ([], [stays("x", 11, calls=1)], None, []),
@@ -170,9 +185,9 @@ def test_what_is_offered_leaves_the_others_what_they_need() -> None:
     waiting = [asks("a", 2, 3), asks("b", 3, 2), asks("c", 4, 1)]
     verdict = share_out(waiting, [], budget_bytes=20, now_s=NOW_S)
     assert verdict.admitted == waiting[0]
-    assert verdict.offer_bytes == 13
+    assert verdict.offer.memory_bytes == 13
     tight = share_out(waiting, [], budget_bytes=9, now_s=NOW_S)
-    assert tight.offer_bytes == 2
+    assert tight.offer.memory_bytes == 2
 
 
 def test_who_goes_for_room_stays_when_nobody_needs_it_any_more() -> None:

@@ -19,6 +19,7 @@ from penstock.control.actions import (
     Stop,
 )
 from penstock.control.autoscale import Traffic, follow
+from penstock.control.claim import Claim, Need, total
 from penstock.control.decide import Policy, decide, recipe_in_force
 from penstock.control.observed import Copy, Observed, Preparation, Wish
 from penstock.control.recipe import Recipe
@@ -27,6 +28,8 @@ from penstock.domain.replica import ReplicaState
 
 THEN = datetime(2026, 1, 1, tzinfo=UTC)
 BUDGET = 10
+#: What is free of each GPU, by its index; the last one is smaller, and gives smaller parts.
+GPUS = {0: 10, 1: 10, 2: 5}
 #: What becomes of a recipe: by the last letter of its source.
 FATES = {"g": "good", "u": "unfit", "c": "crashes before it is ready", "l": "crashes afterwards"}
 ROUNDS = 60
@@ -34,8 +37,11 @@ ROUNDS = 60
 TAKES = 4
 
 
-def recipe(name: str, number: int, fate: str = "g", need: int = 4) -> Recipe:
-    source = f"fake:?load_s={number}.{need}{fate}"
+def recipe(
+    name: str, number: int, fate: str = "g", need: int = 4, gpu: int = 0, gpus: int = 1
+) -> Recipe:
+    """`gpu` is what it takes of each of so many large GPUs; of small ones it takes the half."""
+    source = f"fake:?gpu_mib={gpu}.{gpus}&load_s={number}.{need}{fate}"
     return Recipe(name, source, ModelSettings(source="fake:"))
 
 
@@ -43,8 +49,12 @@ def fate_of(of: Recipe) -> str:
     return of.source[-1]
 
 
-def need_of(of: Recipe) -> int:
-    return int(of.source[-2])
+def need_of(of: Recipe) -> Need:
+    memory = int(of.source[-2])
+    flag = of.source.partition("&")[0].removeprefix("fake:?gpu_mib=")
+    gpu, gpus = map(int, flag.split("."))
+    parts = {0: gpu, 1: gpu, 2: -(-gpu // 2)}
+    return Need(memory, gpus, parts) if gpu else Need(memory)
 
 
 def wish(
@@ -77,7 +87,7 @@ class World:
 
     def __init__(self, *wishes: Wish, boot: bool = False, budget: int = BUDGET) -> None:
         self.now_s = 0.0
-        self.policy = Policy(budget_bytes=budget, drain_timeout_s=30)
+        self.policy = Policy(budget_bytes=budget, gpu_bytes=GPUS, drain_timeout_s=30)
         self.wishes: dict[str, Wish] = {}
         self.seen: dict[str, Observed] = {}
         self.waiting: dict[str, int] = {}
@@ -146,20 +156,24 @@ class World:
             case Prepare(id_, what):
                 prepared = [*self.seen[id_].preparations, Preparation(recipe=what)]
                 self._set(id_, preparations=prepared)
-            case Start(id_, generation, what, offer_bytes):
-                assert offer_bytes >= need_of(what)
+            case Start(id_, generation, what, offer):
+                need = need_of(what)
+                assert offer.memory_bytes >= need.memory_bytes
+                assert len(offer.gpu_bytes) == need.gpu_count
+                assert all(need.gpu_bytes[gpu] == each for gpu, each in offer.gpu_bytes.items())
                 self._copies += 1
                 copy = Copy(
                     id=f"{id_}-{self._copies}",
                     recipe=what,
                     generation=generation,
                     state=ReplicaState.STARTING,
-                    memory_bytes=need_of(what),
+                    memory_bytes=need.memory_bytes,
+                    gpu_bytes=offer.gpu_bytes,
                     used_s=self.now_s,
                     takes=TAKES,
                 )
                 self._set(id_, copies=[*self.seen[id_].copies, copy], asleep=False)
-                assert self.memory <= self.policy.budget_bytes
+                assert not self.overcommitted
             case Drain(id_, copy_id, until_s, for_room):
                 copy = self.copy(copy_id)
                 assert not (for_room and self.stays_by_right(copy))
@@ -216,6 +230,12 @@ class World:
     def memory(self) -> int:
         return sum(copy.memory_bytes for copy in self.copies)
 
+    @property
+    def overcommitted(self) -> Claim:
+        """What is taken beyond what there is."""
+        there_is = Claim(self.policy.budget_bytes, self.policy.gpu_bytes)
+        return total(claim_of(copy) for copy in self.copies).beyond(there_is)
+
     def copy(self, copy_id: str) -> Copy:
         return next(copy for copy in self.copies if copy.id == copy_id)
 
@@ -243,7 +263,7 @@ class World:
             preparations=[
                 msgspec.structs.replace(p, fault="It is unfit.")
                 if fate_of(p.recipe) == "u"
-                else msgspec.structs.replace(p, need_bytes=need_of(p.recipe))
+                else msgspec.structs.replace(p, need=need_of(p.recipe))
                 for p in self.seen[id_].preparations
             ],
         )
@@ -266,10 +286,9 @@ class World:
             self.change(copy.id, calls=0)
         else:
             state = ReplicaState.FAILED if gives_up else ReplicaState.RESTARTING
-            memory = 0 if gives_up else copy.memory_bytes
-            self.change(
-                copy.id, state=state, failures=failures, calls=0, ready_s=None, memory_bytes=memory
-            )
+            self.change(copy.id, state=state, failures=failures, calls=0, ready_s=None)
+            if gives_up:
+                self.change(copy.id, memory_bytes=0, gpu_bytes={})
 
     def call(self, id_: str) -> None:
         """A call takes a ready copy, or waits."""
@@ -319,6 +338,10 @@ class World:
                     self.load(copy)
             self.end()
             self.settle()
+
+
+def claim_of(copy: Copy) -> Claim:
+    return Claim(copy.memory_bytes, copy.gpu_bytes)
 
 
 def kinds(actions: Sequence[Action]) -> list[str]:

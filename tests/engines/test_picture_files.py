@@ -9,12 +9,21 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from penstock.domain.gpu import Gpu
 from penstock.domain.image import Progress
 from penstock.engines.base import CannotStart
 from penstock.engines.diffusers.engine import Diffusers
-from penstock.engines.diffusers.memory import GIB, place, plan_images, weights
+from penstock.engines.diffusers.memory import (
+    GIB,
+    GpuPart,
+    part_of_gpu,
+    place,
+    plan_images,
+    weights,
+)
 from penstock.engines.diffusers.pipeline_files import NotAPipeline, PipelineFiles
 from penstock.engines.workers.picture_batching import (
     AfterStep,
@@ -112,6 +121,44 @@ def test_weights_go_where_they_fit(free_gib: int, where: str) -> None:
         )
         == where
     )
+
+
+def machine(*free_gib: int) -> tuple[Gpu, ...]:
+    return tuple(Gpu(index, "H100", 80 * GIB, gib * GIB) for index, gib in enumerate(free_gib))
+
+
+@pytest.mark.parametrize(
+    ("gpus", "index", "gib"),
+    [
+        (machine(79), 0, 37),
+        (machine(20, 79), 1, 37),
+        (machine(30, 12), 0, 26),
+        (machine(12), None, 0),
+        ((), None, 0),
+    ],
+)
+def test_the_part_of_a_gpu_is_what_its_worker_will_put_there(
+    flux: Path, gpus: tuple[Gpu, ...], index: int | None, gib: int
+) -> None:
+    files = PipelineFiles.read(flux)
+    part = part_of_gpu(files, gpus)
+    if part is None:
+        assert index is None
+        return
+    assert part.gpu.index == index
+    assert part.part_bytes // GIB == gib
+    offered = msgspec.structs.replace(part.gpu, free_bytes=part.part_bytes)
+    assert part_of_gpu(files, [offered]) == GpuPart(offered, part.part_bytes)
+
+
+def test_a_worker_sees_its_own_gpu_only(flux: Path) -> None:
+    python = Path(sys.executable)
+    seen = []
+    for gpus in ((), machine(12), machine(12, 79)):
+        made = Diffusers(flux, free_memory_bytes=128 * GIB, python=python, gpus=gpus)
+        launch = made.launch(Path())
+        seen.append((launch.gpus, launch.environment.get("CUDA_VISIBLE_DEVICES")))
+    assert seen == [((), None), ((), ""), ((1,), "1")]
 
 
 def spoil_index(directory: Path, **parts: object) -> None:

@@ -14,6 +14,7 @@ An action carries what it was decided for, so that the one who acts can see when
 
 import msgspec
 
+from penstock.control.claim import Claim
 from penstock.control.recipe import Recipe
 from penstock.fleet.base import Leftover
 
@@ -24,12 +25,12 @@ class Prepare(msgspec.Struct, frozen=True):
 
 
 class Start(msgspec.Struct, frozen=True):
-    """One copy more, of at most `offer_bytes`."""
+    """One copy more, of at most `offer`, on its GPUs."""
 
     deployment_id: str
     generation: int
     recipe: Recipe
-    offer_bytes: int
+    offer: Claim
 
 
 class Drain(msgspec.Struct, frozen=True):

@@ -24,14 +24,14 @@ from penstock.control.actions import (
     Stop,
     StopUnknown,
 )
+from penstock.control.claim import Claim, Need, total
 from penstock.control.fetch import Fetcher
 from penstock.control.fetch_error import FetchError
-from penstock.control.recipe import EngineMaker, Recipe, claim_of, without
+from penstock.control.recipe import EngineMaker, Recipe, claim_of
 from penstock.control.record import Level, Recorder
 from penstock.control.supervise import RestartPolicy, Supervisor
 from penstock.control.tended import Kept, Preparing, Tended
 from penstock.domain.deployment import DeploymentSpec
-from penstock.domain.gpu import Gpu
 from penstock.domain.source import BadSource
 from penstock.domain.version import Version
 from penstock.engines.base import CannotStart
@@ -133,9 +133,10 @@ class Actuator:
         assert tended.wish is not None
         recipe = tended.wish.recipe
         preparing = tended.about(recipe)
-        need_bytes = (preparing.seen.need_bytes or 0) if preparing is not None else 0
-        kept = tended.keep(Kept(leftover.place, recipe, memory_bytes=need_bytes, now_s=now_s))
-        self._spawn(self._run_copy(tended, kept, need_bytes, leftover))
+        need = preparing.seen.need if preparing is not None else None
+        claim = self._claim_of_leftover(need or Need())
+        kept = tended.keep(Kept(leftover.place, recipe, claim=claim, now_s=now_s))
+        self._spawn(self._run_copy(tended, kept, leftover))
 
     def _stop_unknown(self, action: StopUnknown, now_s: float) -> None:
         self.leftovers.remove(action.leftover)
@@ -152,9 +153,8 @@ class Actuator:
         tended = self._tended[action.deployment_id]
         place = self._place(action.deployment_id, action.generation)
         self._recorder.line(tended.id, f"Starting the replica {place.copy_id}.")
-        offer_bytes = action.offer_bytes
-        kept = tended.keep(Kept(place, action.recipe, memory_bytes=offer_bytes, now_s=now_s))
-        self._spawn(self._run_copy(tended, kept, offer_bytes))
+        kept = tended.keep(Kept(place, action.recipe, claim=action.offer, now_s=now_s))
+        self._spawn(self._run_copy(tended, kept))
 
     def _drain(self, action: Drain, now_s: float) -> None:
         if (kept := self._tended[action.deployment_id].of(action.copy_id)) is not None:
@@ -232,7 +232,7 @@ class Actuator:
 
         try:
             source = await self._fetcher.bring(recipe, tell)
-            need_bytes = await asyncio.to_thread(self._need_bytes, recipe, source)
+            need = await asyncio.to_thread(self._maker.need, recipe, source)
             if tended.version_of(recipe) is None and not self._is_first(tended, recipe):
                 version = await asyncio.to_thread(self._version, recipe, source)
                 preparing.version_id = version.id  # known before it takes over from another
@@ -241,7 +241,7 @@ class Actuator:
             log.error("%s cannot be served. %s", recipe.name, error)
         else:
             preparing.source = source
-            preparing.note(percent=None, need_bytes=need_bytes)
+            preparing.note(percent=None, need=need)
             if (wish := tended.wish) is not None and self._is_first(tended, recipe):
                 self.settle(tended, wish.spec, recipe)
         self._wake()
@@ -266,19 +266,15 @@ class Actuator:
             and wish.spec.version_id is None
         )
 
-    def _need_bytes(self, recipe: Recipe, source: LocalSource) -> int:
-        return claim_of(self._maker.make(recipe, source, free_bytes=0)).memory_bytes
-
-    async def _run_copy(
-        self, tended: Tended, kept: Kept, offer_bytes: int, leftover: Leftover | None = None
-    ) -> None:
-        """Make an engine that takes no more than was offered, and keep a replica of it.
+    async def _run_copy(self, tended: Tended, kept: Kept, leftover: Leftover | None = None) -> None:
+        """Make an engine that takes no more than its claim, and keep a replica of it.
 
         The process of `leftover` is taken over, instead of starting one.
         """
         preparing = tended.about(kept.recipe)
         source = preparing.source if preparing is not None else None
-        if preparing is None or source is None:  # it has been changed again
+        need = preparing.seen.need if preparing is not None else None
+        if preparing is None or source is None or need is None:  # it has been changed again
             tended.kept.remove(kept)
             return
         try:
@@ -286,17 +282,17 @@ class Actuator:
                 self._maker.make,
                 kept.recipe,
                 source,
-                free_bytes=offer_bytes,
-                free_gpus=self._free_gpus(),
+                free_bytes=kept.claim.memory_bytes,
+                gpus=self._maker.offered(kept.claim),
             )
-            kept.claim = await asyncio.to_thread(claim_of, engine)
+            claim = await asyncio.to_thread(claim_of, engine)
             process = await self._fleet.adopt(leftover) if leftover is not None else None
         except (CannotStart, OSError) as error:
             self._no_copy(tended, kept, preparing, str(error))
             return
         if kept.ending:  # it was stopped while its engine was made
             return
-        kept.memory_bytes = max(kept.claim.memory_bytes, preparing.seen.need_bytes or 0)
+        kept.claim = claim.at_least(Claim(need.memory_bytes, kept.claim.gpu_bytes))
         kept.replica = Replica(engine)
         kept.supervisor = Supervisor(
             kept.replica,
@@ -317,12 +313,14 @@ class Actuator:
             kept.fault = fault
         else:
             log.error("%s cannot be served. %s", kept.recipe.name, fault)
-            preparing.note(need_bytes=None, fault=fault)
+            preparing.note(need=None, fault=fault)
             tended.kept.remove(kept)
 
-    def _free_gpus(self) -> tuple[Gpu, ...]:
-        claims = (kept.claim for tended in self._tended.values() for kept in tended.kept)
-        return without(self._maker.gpus, claims)
+    def _claim_of_leftover(self, need: Need) -> Claim:
+        """Fleets do not tell which GPUs it has: taken for those that are free, or would be."""
+        held = total(kept.claim for tended in self._tended.values() for kept in tended.kept)
+        budget = self._maker.budget
+        return need.on_gpus(budget.minus(held)) or need.on_gpus(budget) or Claim(need.memory_bytes)
 
     async def _end_copy(self, tended: Tended, kept: Kept) -> None:
         if kept.supervisor is not None:
@@ -333,9 +331,9 @@ class Actuator:
         """What it really takes counts when that is more; its next start asks for as much."""
         if kept.supervisor is None:
             return
-        excess_bytes = await asyncio.to_thread(kept.supervisor.memory_bytes) - kept.memory_bytes
-        preparing = tended.about(kept.recipe)
-        if excess_bytes > 0:
-            kept.memory_bytes += excess_bytes
-            if preparing is not None and preparing.seen.need_bytes is not None:
-                preparing.note(need_bytes=preparing.seen.need_bytes + excess_bytes)
+        taken = await asyncio.to_thread(kept.supervisor.taken)
+        if excess := taken.on_gpus_of(self._maker.budget).beyond(kept.claim):
+            kept.claim = kept.claim.plus(excess)
+            preparing = tended.about(kept.recipe)
+            if preparing is not None and preparing.seen.need is not None:
+                preparing.note(need=preparing.seen.need.grown(excess, self._maker.budget))

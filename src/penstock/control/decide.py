@@ -20,6 +20,7 @@ from penstock.control.actions import (
     StopUnknown,
 )
 from penstock.control.autoscale import replicas_for
+from penstock.control.claim import NO_GPUS, Claim
 from penstock.control.observed import Copy, Observed, Wish
 from penstock.control.recipe import Recipe
 from penstock.control.room import Applicant, Resident, share_out
@@ -27,13 +28,16 @@ from penstock.fleet.base import Leftover
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """`crash_loop` failures in a row undo an update. `drain_timeout_s` bounds a drain.
+    """`budget_bytes` of memory, and `gpu_bytes` of each GPU, by its index, are for all together.
+
+    `crash_loop` failures in a row undo an update. `drain_timeout_s` bounds a drain.
 
     Replicas go when fewer were enough for `scale_down_after_s`. When a further one does not start,
     another is tried after `scale_up_again_s`.
     """
 
     budget_bytes: int
+    gpu_bytes: Mapping[int, int] = NO_GPUS
     drain_timeout_s: float = 30.0
     crash_loop: int = 5
     scale_down_after_s: float = 300.0
@@ -63,7 +67,9 @@ def decide(
             if id_ not in adopting:
                 applicants += asking(wish, seen)
         residents += residing(wish, seen)
-    if not any(copy.planning for seen in observed.values() for copy in seen.copies):
+    planning = any(copy.planning for seen in observed.values() for copy in seen.copies)
+    # After an update is undone, other copies are the right ones.
+    if not planning and not any(isinstance(action, RollBack) for action in actions):
         actions += about_room(wishes, observed, applicants, residents, now_s, policy)
     return actions
 
@@ -81,7 +87,7 @@ def about_leftover(
     preparation = seen.preparation(wish.recipe)
     if preparation is not None and preparation.fault is not None:
         yield StopUnknown(leftover)
-    elif preparation is not None and preparation.need_bytes is not None:
+    elif preparation is not None and preparation.need is not None:
         yield Adopt(leftover)
 
 
@@ -123,7 +129,7 @@ def tend(wish: Wish, seen: Observed, now_s: float, policy: Policy) -> Iterable[A
     if sum(copy.ready for copy in live) >= copies_when_awake(wish, seen):
         yield from drain(old, seen, now_s, policy)
     else:
-        yield from drain((copy for copy in old if not copy.ready), seen, now_s, policy)
+        yield from drain((c for c in old if c.live and not c.ready), seen, now_s, policy)
     if is_idle(wish, seen, live, now_s):
         yield Sleep(seen.id, f"Idle for {wish.idle_stop_s:g} s.")
         yield from drain(live, seen, now_s, policy)
@@ -213,21 +219,21 @@ def asking(wish: Wish, seen: Observed) -> Iterable[Applicant]:
     """The copies that are missing, once it is known what they need."""
     recipe = recipe_in_force(wish, seen)
     preparation = seen.preparation(recipe)
-    if preparation is None or preparation.need_bytes is None:
+    if preparation is None or preparation.need is None:
         return
     if seen.asleep and seen.asked_s is None:
         return
     # One that goes for room while it works may yet stay.
     standing = [c for c in seen.copies if c.live or c.failed or (c.for_room and c.calls)]
     right = [copy for copy in standing if copy.recipe == recipe]
-    replaces = any(copy.live for copy in standing if copy.recipe != recipe)
+    replaces = any(not copy.failed for copy in standing if copy.recipe != recipe)
     fewest = wish.spec.scale.within(0)
     for number in range(len(right), copies_when_awake(wish, seen)):
         urgent = seen.asked_s is not None or not seen.boot
         since_s = seen.wished_s if seen.asked_s is None else seen.asked_s
         yield Applicant(
             deployment_id=seen.id,
-            need_bytes=preparation.need_bytes,
+            need=preparation.need,
             since_s=since_s if number < fewest or replaces else math.inf,
             may_evict=replaces or (number == 0 and urgent),
         )
@@ -236,15 +242,15 @@ def asking(wish: Wish, seen: Observed) -> Iterable[Applicant]:
 def residing(wish: Wish | None, seen: Observed) -> Iterable[Resident]:
     """The copies that hold memory. Of a pinned deployment's, as many stay as there are at least."""
     pinned: list[Copy] = []
+    recipe = recipe_in_force(wish, seen) if wish is not None else None
     if wish is not None and not wish.off and wish.spec.pinned:
-        recipe = recipe_in_force(wish, seen)
         right = by_worth(c for c in seen.copies if c.recipe == recipe and not c.draining)
         pinned = right[: wish.spec.scale.within(0)]
     for copy in seen.copies:
         yield Resident(
             deployment_id=seen.id,
             copy_id=copy.id,
-            memory_bytes=copy.memory_bytes,
+            claim=Claim(copy.memory_bytes, copy.gpu_bytes),
             used_s=copy.used_s,
             calls=seen.calls,
             served=copy.served,
@@ -252,6 +258,7 @@ def residing(wish: Wish | None, seen: Observed) -> Iterable[Resident]:
             pinned=copy in pinned,
             leaving=copy.draining or copy.ending or copy.failed,
             going_for_room=copy.for_room and copy.calls > 0 and not copy.ending,
+            old=copy.recipe != recipe,
         )
 
 
@@ -274,7 +281,13 @@ def about_room(
     policy: Policy,
 ) -> Iterable[Action]:
     """Who starts, who goes for it, and who sleeps for want of room."""
-    verdict = share_out(applicants, residents, budget_bytes=policy.budget_bytes, now_s=now_s)
+    verdict = share_out(
+        applicants,
+        residents,
+        budget_bytes=policy.budget_bytes,
+        gpu_bytes=policy.gpu_bytes,
+        now_s=now_s,
+    )
     for resident in verdict.reprieved:
         yield Resume(resident.deployment_id, resident.copy_id)
     victims = {victim.copy_id for victim in verdict.victims}
@@ -292,8 +305,14 @@ def about_room(
         awake = not seen.asleep and seen.asked_s is None
         if awake and not any(copy.live for copy in seen.copies):
             yield Sleep(id_, "There is no room for it beside the others.")
+    for id_ in dict.fromkeys(applicant.deployment_id for applicant in verdict.hopeless):
+        seen, recipe = observed[id_], recipe_in_force(wishes[id_], observed[id_])
+        if any(copy.ready and copy.recipe == recipe for copy in seen.copies):
+            # The old ones have waited for more of the new, which will not come.
+            old = [copy for copy in seen.copies if copy.recipe != recipe]
+            yield from drain(old, seen, now_s, policy)
     if (admitted := verdict.admitted) is not None:
         id_ = admitted.deployment_id
         wish = wishes[id_]
         recipe = recipe_in_force(wish, observed[id_])
-        yield Start(id_, wish.spec.generation, recipe, verdict.offer_bytes)
+        yield Start(id_, wish.spec.generation, recipe, verdict.offer)

@@ -1,17 +1,18 @@
 """What Penstock would choose for a model here, with the arithmetic, without starting anything."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from penstock.config.settings import ModelSettings, Settings
+from penstock.control.claim import NOTHING, Claim, Need
 from penstock.control.fetch_error import FetchError
 from penstock.control.gpus import gpus
 from penstock.control.local_source import bundled_source, fetched_source
 from penstock.control.quantisation import size_text
-from penstock.control.recipe import EngineMaker, Recipe
+from penstock.control.recipe import EngineMaker, Recipe, claim_of
 from penstock.control.weights import find
 from penstock.domain.errors import EngineFailed
 from penstock.domain.source import (
@@ -28,12 +29,14 @@ from penstock.engines.registry import LocalSource
 from penstock.http.client import Broken
 
 REMOTE_TIMEOUT_S = 5.0
+IN_TURN = "No GPU has room for it beside the models before it: they take turns."
 
 
 class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     """What would run a model. `problem` tells why it cannot be served; `reasons` are sentences.
 
-    `memory_bytes` None: not known before its weights are here. `slots` are calls at a time.
+    `memory_bytes` None: not known before its weights are here. `gpu_bytes` is what it would take of
+    GPUs, by their index. `slots` are calls at a time.
     """
 
     model: str
@@ -41,6 +44,7 @@ class Forecast(msgspec.Struct, frozen=True, kw_only=True):
     engine: str | None = None
     slots: int | None = None
     memory_bytes: int | None = None
+    gpu_bytes: Mapping[int, int] = {}
     reasons: tuple[str, ...] = ()
     problem: str | None = None
 
@@ -55,24 +59,39 @@ def forecasts(
 ) -> Iterator[Forecast]:
     """One a model, in order, each with the memory that those before it leave."""
     maker = EngineMaker(settings, cache_dir=cache_dir, budget_bytes=free_bytes, gpus=gpus())
+    free = maker.budget
     for model in models:
-        forecast = _forecast(model, maker, cache_dir, free_bytes, online)
-        free_bytes -= (forecast.memory_bytes or 0) * model.replicas
+        forecast = _forecast(model, maker, cache_dir, free, online)
+        for _ in range(model.replicas):
+            free = free.minus(_claim_beside(forecast, free))
         yield forecast
 
 
+def _claim_beside(forecast: Forecast, free: Claim) -> Claim:
+    """What a replica takes; one that finds no room on GPUs has it in turn with others."""
+    each = max(forecast.gpu_bytes.values(), default=0)
+    need = Need(0, len(forecast.gpu_bytes), dict.fromkeys(free.gpu_bytes, each))
+    placed = need.on_gpus(free) or NOTHING
+    return Claim(forecast.memory_bytes or 0, placed.gpu_bytes)
+
+
 def _forecast(
-    model: ModelSettings, maker: EngineMaker, cache_dir: Path, free_bytes: int, online: bool
+    model: ModelSettings, maker: EngineMaker, cache_dir: Path, free: Claim, online: bool
 ) -> Forecast:
     told = Forecast(model=model.name or model.source, source=model.source)
     try:
         named = parse_source(model.source if model.name is None else f"{model.name}={model.source}")
         told = msgspec.structs.replace(told, model=named.model_name)
-        source, reasons = _local(named.source, cache_dir, free_bytes, online)
+        source, reasons = _local(named.source, cache_dir, free.memory_bytes, online)
         if source is None:
             return msgspec.structs.replace(told, reasons=reasons)
         recipe = Recipe(named.model_name, model.source, model)
-        engine = maker.make(recipe, source, free_bytes=free_bytes)
+        need = maker.need(recipe, source)
+        claim = need.on_gpus(free)
+        if claim is None:
+            reasons, claim = (*reasons, IN_TURN), need.on_gpus(maker.budget)
+        offered = maker.offered(claim or NOTHING)
+        engine = maker.make(recipe, source, free_bytes=free.memory_bytes, gpus=offered)
         launch = engine.launch(Path())
     except (BadSource, FetchError, CannotStart) as error:
         return msgspec.structs.replace(told, problem=str(error))
@@ -89,6 +108,7 @@ def _forecast(
         engine=engine.name,
         slots=engine.slots,
         memory_bytes=launch.memory_bytes if launch is not None else 0,
+        gpu_bytes=claim_of(engine).gpu_bytes,
         reasons=reasons,
     )
 

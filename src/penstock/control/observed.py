@@ -3,11 +3,12 @@
 Times are seconds of one monotonic clock.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from penstock.control.autoscale import Traffic
+from penstock.control.claim import NO_GPUS, Need
 from penstock.control.recipe import Recipe
 from penstock.domain.deployment import DeploymentSpec
 from penstock.domain.model import Capabilities
@@ -38,7 +39,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """A replica. `calls` are in flight; `failures` counts in a row; `used_s` is its last use.
 
-    `takes` is how many calls it takes at once.
+    `takes` is how many calls it takes at once; `gpu_bytes` what it takes of GPUs, by their index.
 
     `planning`: until it is known what it takes, all that it was offered counts as its own.
     `draining`: it takes no calls. That ends at `drain_until_s`, or is not bounded; one that drains
@@ -50,6 +51,7 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
     generation: int
     state: ReplicaState
     memory_bytes: int = 0
+    gpu_bytes: Mapping[int, int] = NO_GPUS
     used_s: float = 0.0
     takes: int = 1
     calls: int = 0
@@ -81,17 +83,17 @@ class Copy(msgspec.Struct, frozen=True, kw_only=True):
 class Preparation(msgspec.Struct, frozen=True, kw_only=True):
     """How far a recipe's weights have come. One of the three, or none while it is under way.
 
-    `need_bytes` is the least memory that a copy takes; `fault` why there will never be one.
+    `need` is the least that a copy takes of memory; `fault` why there will never be one.
     """
 
     recipe: Recipe
     percent: int | None = None
-    need_bytes: int | None = None
+    need: Need | None = None
     fault: str | None = None
 
     @property
     def done(self) -> bool:
-        return self.need_bytes is not None or self.fault is not None
+        return self.need is not None or self.fault is not None
 
 
 class Observed(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,7 +35,7 @@ def status_of(wish: Wish, seen: Observed, preparation: Preparation | None) -> De
         (preparation is not None and preparation.fault is not None, DeploymentStatus.FAILED),
         (not live and any(copy.failed for copy in seen.copies), DeploymentStatus.FAILED),
         (preparation is not None and preparation.percent is not None, DeploymentStatus.DOWNLOADING),
-        (preparation is not None and preparation.need_bytes is None, DeploymentStatus.INITIALIZING),
+        (preparation is not None and preparation.need is None, DeploymentStatus.INITIALIZING),
         (not live and seen.asleep and seen.asked_s is None, DeploymentStatus.RUNNING),
     )
     return next((status for holds, status in cases if holds), DeploymentStatus.DEPLOYING)

@@ -1,14 +1,15 @@
 """What a replica runs, and the engine that is made of it."""
 
 import os
-from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
 from penstock.config.settings import CatalogueSettings, ModelSettings, Settings
 from penstock.control.adapters import Unwatched, bring_adapters
+from penstock.control.claim import NOTHING, Claim, Need
 from penstock.control.local_source import fetched_source
 from penstock.control.machine import engine_threads
 from penstock.domain.gpu import Gpu
@@ -65,8 +66,9 @@ class EngineMaker:
         runs."""
         self._settings = settings
         self._cache_dir = cache_dir
-        self._budget_bytes = budget_bytes
         self.gpus = gpus
+        #: What all models together may have.
+        self.budget = Claim(budget_bytes, {gpu.index: gpu.free_bytes for gpu in gpus})
 
     def check_engine(self, engine: str) -> None:
         """Raises CannotStart, with the command that installs it, where there is no such engine."""
@@ -89,19 +91,20 @@ class EngineMaker:
         source: LocalSource,
         *,
         free_bytes: int,
-        free_gpus: tuple[Gpu, ...] | None = None,
+        gpus: Sequence[Gpu] | None = None,
     ) -> Engine:
         """The engine for weights that are on this machine, which may take `free_bytes`.
 
         A replica on GPUs has an engine of its own, made for those with the most free memory among
-        `free_gpus` (None: all that was free at the start). Reads files: call it in a thread.
+        `gpus` (None: all, as they were at the start). Reads files: call it in a thread.
 
         Raises CannotStart, also for one that can never fit.
         """
+        gpus = self.gpus if gpus is None else tuple(gpus)
         own, settings = recipe.settings, self._settings
         options = EngineOptions(
             free_memory_bytes=free_bytes,
-            budget_bytes=self._budget_bytes,
+            budget_bytes=self.budget.memory_bytes,
             threads=own.threads or settings.threads or engine_threads(),
             context_length=own.context_length or settings.context_length,
             parallel=own.parallel or settings.parallel,
@@ -122,7 +125,7 @@ class EngineMaker:
             num_inference_steps=own.num_inference_steps,
             guidance_scale=own.guidance_scale,
             engine=own.engine or settings.engine,
-            gpus=self.gpus if free_gpus is None else free_gpus,
+            gpus=gpus,
             vllm_python=_path(settings.vllm_python),
             dtype=own.dtype,
             quantization=own.quantization,
@@ -135,42 +138,81 @@ class EngineMaker:
         engine = make_engine(recipe.name, source, options)
         if own.adapters and not engine.adapters:
             raise CannotStart(f"Its engine, {engine.name}, takes no adapters.")
-        need_bytes = claim_of(engine).memory_bytes
-        if need_bytes > self._budget_bytes:
-            raise CannotStart(
-                f"It needs {memory_text(need_bytes)} of memory, and all models together may have "
-                f"{memory_text(self._budget_bytes)} (memory_limit)."
-            )
+        self._check(claim_of(engine), gpus)
         return engine
+
+    def need(self, recipe: Recipe, source: LocalSource) -> Need:
+        """The least that a copy takes, on whichever GPUs it is put.
+
+        GPUs of one size are looked at together, for an engine may take a share of each. Reads
+        files. Raises CannotStart.
+        """
+        needs = []
+        for alike in alike_gpus(self.gpus):
+            with suppress(CannotStart):
+                engine = self.make(recipe, source, free_bytes=0, gpus=alike)
+                needs.append(need_of(claim_of(engine), alike))
+        if not needs:
+            claim = claim_of(self.make(recipe, source, free_bytes=0))
+            needs = [need_of(claim, [gpu for gpu in self.gpus if gpu.index in claim.gpu_bytes])]
+        return Need(
+            max(need.memory_bytes for need in needs),
+            max(need.gpu_count for need in needs),
+            {index: each for need in needs for index, each in need.gpu_bytes.items()},
+        )
+
+    def offered(self, claim: Claim) -> tuple[Gpu, ...]:
+        """The GPUs of a claim, with what it has of them free; one without GPUs sees what there is,
+        by which engines choose how to compute."""
+        if not claim.gpu_bytes:
+            return self.gpus
+        return tuple(
+            msgspec.structs.replace(gpu, free_bytes=claim.gpu_bytes[gpu.index])
+            for gpu in self.gpus
+            if gpu.index in claim.gpu_bytes
+        )
+
+    def _check(self, claim: Claim, gpus: Sequence[Gpu]) -> None:
+        """Raises CannotStart for more than there is."""
+        if claim.memory_bytes > self.budget.memory_bytes:
+            raise CannotStart(
+                f"It needs {memory_text(claim.memory_bytes)} of memory, and all models together "
+                f"may have {memory_text(self.budget.memory_bytes)} (memory_limit)."
+            )
+        for gpu in gpus:
+            if claim.gpu_bytes.get(gpu.index, 0) > gpu.free_bytes:
+                raise CannotStart(
+                    f"It needs {memory_text(claim.gpu_bytes[gpu.index])} of a GPU's memory, and of "
+                    f"{gpu.name} {memory_text(gpu.free_bytes)} are free."
+                )
 
 
 def _path(text: str | None) -> Path | None:
     return Path(text).expanduser() if text else None
 
 
-class Claim(msgspec.Struct, frozen=True):
-    """What a replica is expected to take: bytes of memory, and bytes of each of some GPUs."""
-
-    memory_bytes: int = 0
-    gpus: tuple[int, ...] = ()
-    gpu_bytes: int = 0
-
-
 def claim_of(engine: Engine) -> Claim:
-    """Reads files. Raises CannotStart."""
+    """What a replica is expected to take. Reads files. Raises CannotStart."""
     launch = engine.launch(Path())
-    return Claim() if launch is None else Claim(launch.memory_bytes, launch.gpus, launch.gpu_bytes)
+    if launch is None:
+        return NOTHING
+    return Claim(launch.memory_bytes, dict.fromkeys(launch.gpus, launch.gpu_bytes))
 
 
-def without(free: tuple[Gpu, ...], claims: Iterable[Claim]) -> tuple[Gpu, ...]:
-    """What is left of the GPUs."""
-    taken: dict[int, int] = defaultdict(int)
-    for claim in claims:
-        for index in claim.gpus:
-            taken[index] += claim.gpu_bytes
-    return tuple(
-        msgspec.structs.replace(gpu, free_bytes=gpu.free_bytes - taken[gpu.index]) for gpu in free
+def need_of(claim: Claim, gpus: Sequence[Gpu]) -> Need:
+    """That of a copy which may as well run on any of these GPUs, which are alike."""
+    if not claim.gpu_bytes:
+        return Need(claim.memory_bytes)
+    each = max(claim.gpu_bytes.values())
+    return Need(
+        claim.memory_bytes, len(claim.gpu_bytes), dict.fromkeys((gpu.index for gpu in gpus), each)
     )
+
+
+def alike_gpus(gpus: Sequence[Gpu]) -> Iterator[tuple[Gpu, ...]]:
+    """Those of the same size together, the largest first."""
+    for size_bytes in sorted({gpu.memory_bytes for gpu in gpus}, reverse=True):
+        yield tuple(gpu for gpu in gpus if gpu.memory_bytes == size_bytes)
 
 
 def _remote_key(model: ModelSettings) -> Secret | None:

@@ -6,6 +6,7 @@ import logging
 
 import msgspec
 
+from penstock.control.claim import NOTHING, Claim
 from penstock.domain.circuit import CLOSED
 from penstock.domain.errors import EngineFailed, PenstockError
 from penstock.domain.replica import ReplicaState, ReplicaStatus
@@ -108,10 +109,10 @@ class Supervisor:
             await self._replica.client.aclose()
         self._publish(ReplicaState.STOPPED)
 
-    def memory_bytes(self) -> int:
-        """What its process takes now; 0 without one. Blocks."""
+    def taken(self) -> Claim:
+        """What its process takes now, as far as is known; nothing without one. Blocks."""
         process = self._process
-        return process.memory_bytes() if process is not None else 0
+        return NOTHING if process is None else Claim(process.memory_bytes(), process.gpu_bytes())
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

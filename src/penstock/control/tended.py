@@ -11,8 +11,9 @@ from typing import Any
 import msgspec
 
 from penstock.control.autoscale import Traffic, follow
+from penstock.control.claim import NOTHING, Claim
 from penstock.control.observed import Copy, Observed, Preparation, Wish
-from penstock.control.recipe import Claim, Recipe
+from penstock.control.recipe import Recipe
 from penstock.control.supervise import Supervisor
 from penstock.domain.deployment import DeploymentProgress
 from penstock.domain.replica import ReplicaRecord, ReplicaState, ReplicaStatus
@@ -25,11 +26,10 @@ from penstock.fleet.replica import Replica
 class Kept:
     """A replica that is kept. `replica` and `supervisor` stand once its engine is made."""
 
-    def __init__(self, place: Place, recipe: Recipe, *, memory_bytes: int, now_s: float) -> None:
+    def __init__(self, place: Place, recipe: Recipe, *, claim: Claim, now_s: float) -> None:
         self.place = place
         self.recipe = recipe
-        self.memory_bytes = memory_bytes
-        self.claim = Claim()
+        self.claim = claim
         self.used_s = now_s
         self.started_at = datetime.now(UTC)
         self.replica: Replica | None = None
@@ -49,6 +49,7 @@ class Kept:
         reason = (replica.status.reason or "") if replica is not None else ""
         if self.fault is not None:
             state, reason = ReplicaState.FAILED, self.fault
+        claim = NOTHING if state is ReplicaState.FAILED else self.claim
         calls = 0
         if replica is not None:
             calls = replica.in_flight
@@ -65,7 +66,8 @@ class Kept:
             recipe=self.recipe,
             generation=self.place.generation,
             state=state,
-            memory_bytes=0 if state is ReplicaState.FAILED else self.memory_bytes,
+            memory_bytes=claim.memory_bytes,
+            gpu_bytes=claim.gpu_bytes,
             used_s=self.used_s,
             takes=replica.engine.slots if replica is not None else 0,
             calls=calls,
@@ -94,7 +96,7 @@ class Kept:
             started_at=self.started_at,
             state=status.state,
             version_id=self.version_id,
-            memory_bytes=self.memory_bytes,
+            memory_bytes=self.claim.memory_bytes,
             reason=status.reason,
             restarts=status.restarts,
             pid=status.pid,

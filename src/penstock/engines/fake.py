@@ -4,10 +4,11 @@ It speaks OpenAI's dialect, so all but its start is `OpenAIServer`'s.
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar
 
+from penstock.domain.gpu import Gpu
 from penstock.domain.model import Capabilities
 from penstock.engines.base import CannotStart, Launch, local_client
 from penstock.engines.openai.dialects import DIALECTS
@@ -21,7 +22,8 @@ MIB = 1024**2
 
 
 class Fake(OpenAIServer):
-    """`flags` are those of `python -m penstock.engines.workers.fake`, without the dashes."""
+    """`flags` are those of `python -m penstock.engines.workers.fake`, without the dashes. What they
+    claim of `gpus` is not touched."""
 
     name: ClassVar[str] = "fake"
 
@@ -30,11 +32,13 @@ class Fake(OpenAIServer):
         flags: Mapping[str, str],
         *,
         model: str,
+        gpus: Sequence[Gpu] = (),
         slots: int = 256,
         timeouts: Timeouts = DEFAULT_TIMEOUTS,
     ) -> None:
         super().__init__("http://fake/v1", model=model, slots=slots, timeouts=timeouts)
         self._flags = dict(flags)
+        self._gpus = gpus
 
     def launch(self, run_dir: Path) -> Launch | None:
         socket_path = run_dir / "fake.sock"
@@ -44,11 +48,33 @@ class Fake(OpenAIServer):
             argv.append(f"--{name.replace('_', '-')}")
             if value != "true":
                 argv.append(value)
-        ballast_mib = self._flags.get("ballast_mib", "0")
-        if not ballast_mib.isdecimal():
-            raise CannotStart(f"ballast_mib is {ballast_mib!r}, and should be a whole number.")
-        memory_bytes = WORKER_BYTES + int(ballast_mib) * MIB
-        return Launch(argv=tuple(argv), socket_path=socket_path, memory_bytes=memory_bytes)
+        gpus = self._chosen_gpus()
+        shown = {"CUDA_VISIBLE_DEVICES": ",".join(map(str, gpus))} if gpus else {}
+        return Launch(
+            argv=tuple(argv),
+            socket_path=socket_path,
+            environment=shown,
+            memory_bytes=WORKER_BYTES + self._number("ballast_mib", 0) * MIB,
+            gpus=gpus,
+            gpu_bytes=self._number("gpu_mib", 0) * MIB,
+        )
+
+    def _chosen_gpus(self) -> tuple[int, ...]:
+        """Those with the most free memory, if it is to have any. Raises CannotStart."""
+        if not self._number("gpu_mib", 0):
+            return ()
+        count = self._number("gpus", 1)
+        if count > len(self._gpus):
+            raise CannotStart(f"It is to run on {count} GPUs, and there are {len(self._gpus)}.")
+        emptiest = sorted(self._gpus, key=lambda gpu: gpu.free_bytes, reverse=True)
+        return tuple(gpu.index for gpu in emptiest[:count])
+
+    def _number(self, flag: str, default: int) -> int:
+        """Raises CannotStart."""
+        text = self._flags.get(flag, str(default))
+        if not text.isdecimal():
+            raise CannotStart(f"{flag} is {text!r}, and should be a whole number.")
+        return int(text)
 
     def connect(self, launch: Launch | None) -> Client:
         return local_client(launch, timeouts=self.timeouts)

@@ -132,7 +132,7 @@ def make_engine(name: str, source: LocalSource, options: EngineOptions) -> Engin
                 path,
                 # What it computes in changes its pictures: not by who else runs just now.
                 free_memory_bytes=options.budget_bytes or options.free_memory_bytes,
-                has_gpu=bool(options.gpus),
+                gpus=options.gpus,
                 python=options.diffusers_python,
                 transformer=options.transformer,
                 adapters=options.adapters,
@@ -190,6 +190,7 @@ def make_engine(name: str, source: LocalSource, options: EngineOptions) -> Engin
             return Fake(
                 dict(flags),
                 model=name,
+                gpus=options.gpus,
                 slots=options.parallel or 256,
                 timeouts=options.timeouts,
             )

@@ -1,6 +1,6 @@
 """The seam for fleets: where replicas run, and what of them outlives this process."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -46,6 +46,9 @@ class Process(Protocol):
 
     def memory_bytes(self) -> int:
         """What it takes, with its children; shared pages in parts. Blocks; 0 once it has ended."""
+
+    def gpu_bytes(self) -> Mapping[int, int]:
+        """What it holds of GPUs, with its children, by their index, as far as is known. Blocks."""
 
 
 class Fleet(Protocol):

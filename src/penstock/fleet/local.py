@@ -7,7 +7,7 @@ import shutil
 import signal
 import tempfile
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,6 +17,7 @@ import psutil
 
 from penstock.engines.base import Launch
 from penstock.fleet.base import Leftover, Place
+from penstock.fleet.gpu_use import gpu_bytes_of
 
 RUN_PREFIX = "penstock-run-"
 #: In a replica's directory: what runs there, for a server that comes after a killed one.
@@ -73,13 +74,23 @@ class LocalProcess:
     def memory_bytes(self) -> int:
         """Proportional set size where the system tells it, with all children. Blocks."""
         total_bytes = 0
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(self.pid)
-            for each in [process, *process.children(recursive=True)]:
-                with contextlib.suppress(psutil.Error):
-                    full = each.memory_full_info()
-                    total_bytes += int(getattr(full, "pss", full.rss))
+        for each in self._family():
+            with contextlib.suppress(psutil.Error):
+                full = each.memory_full_info()
+                total_bytes += int(getattr(full, "pss", full.rss))
         return total_bytes
+
+    def gpu_bytes(self) -> Mapping[int, int]:
+        """By the driver's count. Blocks."""
+        return gpu_bytes_of([each.pid for each in self._family()])
+
+    def _family(self) -> list[psutil.Process]:
+        """It and all its children; nobody once it has ended."""
+        try:
+            process = psutil.Process(self.pid)
+            return [process, *process.children(recursive=True)]
+        except psutil.Error:
+            return []
 
     def _signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):

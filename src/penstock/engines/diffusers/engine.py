@@ -15,12 +15,13 @@ from typing import ClassVar
 import msgspec
 
 from penstock.domain.errors import ContextLengthExceeded, EngineFailed, InvalidRequest
+from penstock.domain.gpu import Gpu
 from penstock.domain.image import AnyImageCall, ImageSizes, Progress, Told, unheard
 from penstock.domain.model import Capabilities, Task
 from penstock.engines import attributes
 from penstock.engines.base import CannotStart, Engine, Launch, local_client
 from penstock.engines.chunks import error_message
-from penstock.engines.diffusers.memory import ImagePlan, plan_images
+from penstock.engines.diffusers.memory import GpuPart, ImagePlan, part_of_gpu, plan_images, size
 from penstock.engines.diffusers.pipeline_files import NotAPipeline, PipelineFiles
 from penstock.engines.workers import guest
 from penstock.http.client import DEFAULT_TIMEOUTS, Broken, Client, Exchange, Timeouts
@@ -61,7 +62,7 @@ def adapter_file(path: Path) -> Path:
 class Diffusers(Engine):
     """`directory` holds a pipeline as diffusers saves it, `transformer` a GGUF file that stands for
     its transformer. `adapters` are LoRAs by the names that calls give them. `python` is an
-    interpreter that has diffusers; None: our own.
+    interpreter that has diffusers; None: our own. `gpus` are those that it may use one of.
 
     `slots` is how many pictures the worker may draw together.
     """
@@ -73,7 +74,7 @@ class Diffusers(Engine):
         directory: Path,
         *,
         free_memory_bytes: int,
-        has_gpu: bool = False,
+        gpus: Sequence[Gpu] = (),
         python: Path | None = None,
         transformer: Path | None = None,
         adapters: Mapping[str, Path] = NO_ADAPTERS,
@@ -85,7 +86,7 @@ class Diffusers(Engine):
     ) -> None:
         self.directory = directory.absolute()
         self.free_memory_bytes = free_memory_bytes
-        self.has_gpu = has_gpu
+        self.gpus = gpus
         self.python = python
         self.transformer = transformer
         self.adapters = tuple(adapters)
@@ -97,7 +98,7 @@ class Diffusers(Engine):
         self.timeouts = timeouts
 
     def launch(self, run_dir: Path) -> Launch:
-        plan = self._plan()
+        plan, part = self._plan()
         socket_path = run_dir / "s.sock"
         options = {
             "--socket": socket_path,
@@ -115,6 +116,7 @@ class Diffusers(Engine):
             argv=(*self._interpreter(), *chain(*given, *adapters)),
             socket_path=socket_path,
             environment={
+                **self._visible(part),
                 "OMP_NUM_THREADS": str(self.threads),
                 "OPENBLAS_NUM_THREADS": "1",
                 "TOKENIZERS_PARALLELISM": "false",
@@ -122,10 +124,19 @@ class Diffusers(Engine):
                 "DIFFUSERS_VERBOSITY": "error",
             },
             memory_bytes=plan.total_bytes,
-            memory_reason=plan.reason,
+            memory_reason=plan.reason if part is None else f"{plan.reason}; {_of_gpu(part)}",
+            gpus=() if part is None else (part.gpu.index,),
+            gpu_bytes=0 if part is None else part.part_bytes,
         )
 
-    def _plan(self) -> ImagePlan:
+    def _visible(self, part: GpuPart | None) -> dict[str, str]:
+        """What it sees of the GPUs that are known here: its own, or none."""
+        if not self.gpus:
+            return {}
+        index = "" if part is None else str(part.gpu.index)
+        return {"CUDA_DEVICE_ORDER": "PCI_BUS_ID", "CUDA_VISIBLE_DEVICES": index}
+
+    def _plan(self) -> tuple[ImagePlan, GpuPart | None]:
         if self.transformer is not None and not self.transformer.is_file():
             raise CannotStart(f"There is no file {self.transformer}.")
         try:
@@ -133,12 +144,13 @@ class Diffusers(Engine):
         except NotAPipeline as error:
             raise CannotStart(str(error)) from None
         quantised_bytes = self.transformer.stat().st_size if self.transformer else None
-        return plan_images(
+        plan = plan_images(
             files,
             free_bytes=self.free_memory_bytes,
             quantised_bytes=quantised_bytes,
-            has_gpu=self.has_gpu,
+            has_gpu=bool(self.gpus),
         )
+        return plan, part_of_gpu(files, self.gpus, quantised_bytes=quantised_bytes)
 
     def _interpreter(self) -> tuple[str, ...]:
         """The beginning of a command line that runs the worker. Raises CannotStart."""
@@ -206,6 +218,10 @@ async def _lines(exchange: Exchange) -> AsyncGenerator[bytes, None]:
         parts.append(rest)
     if line := b"".join(parts):
         yield line
+
+
+def _of_gpu(part: GpuPart) -> str:
+    return f"{size(part.part_bytes)} of {part.gpu.name}"
 
 
 def _said(line: bytes) -> _Said:

@@ -1,9 +1,11 @@
 """What a picture model takes of memory, and where its weights go, before anything is loaded."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
 
+from penstock.domain.gpu import Gpu
 from penstock.engines.base import CannotStart
 from penstock.engines.diffusers.pipeline_files import PipelineFiles
 
@@ -12,6 +14,8 @@ GIB = 1024**3
 USABLE_SHARE = 0.9
 #: Python with torch, diffusers and transformers, before any weights: 463 MB were measured.
 WORKER_BYTES = 500 * 1024**2
+#: What torch takes of a GPU before any weights: not measured, CUDA's contexts are about as large.
+GPU_CONTEXT_BYTES = 600 * 1024**2
 #: How often a picture is in memory at the decoder's widest, while it is decoded.
 DECODER_COPIES = 3
 
@@ -26,6 +30,13 @@ class ImagePlan(msgspec.Struct, frozen=True, kw_only=True):
     dtype: Dtype
     total_bytes: int
     reason: str
+
+
+class GpuPart(msgspec.Struct, frozen=True):
+    """The GPU that a model runs on, and what it may take of its memory."""
+
+    gpu: Gpu
+    part_bytes: int
 
 
 def plan_images(
@@ -65,6 +76,33 @@ def _plan(
             f"{size(WORKER_BYTES)} worker = {size(total_bytes)}, and {size(free_bytes)} are free"
         ),
     )
+
+
+def part_of_gpu(
+    files: PipelineFiles, gpus: Sequence[Gpu], *, quantised_bytes: int | None = None
+) -> GpuPart | None:
+    """Of the GPU with the most free memory; None: the CPU does it all.
+
+    The worker puts its weights by what it finds free: with this much it decides the same.
+    """
+    gpu = max(gpus, key=lambda gpu: gpu.free_bytes, default=None)
+    if gpu is None:
+        return None
+    held = {
+        "gpu": weights(files, "bfloat16", quantised_bytes),
+        "offload": largest_part(files, "bfloat16", quantised_bytes),
+    }
+    work_bytes = work(files, "bfloat16")
+    where = place(
+        weights_bytes=held["gpu"],
+        largest_bytes=held["offload"],
+        work_bytes=work_bytes,
+        free_gpu_bytes=gpu.free_bytes,
+    )
+    if where == "cpu":
+        return None
+    part_bytes = int((held[where] + work_bytes) / USABLE_SHARE) + GPU_CONTEXT_BYTES
+    return GpuPart(gpu, min(part_bytes, gpu.free_bytes))
 
 
 def weights(files: PipelineFiles, dtype: Dtype, quantised_bytes: int | None) -> int:

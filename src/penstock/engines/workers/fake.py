@@ -58,6 +58,8 @@ class Settings(msgspec.Struct, kw_only=True):
     first_token_after_s: float
     load_s: float
     ballast_mib: int
+    gpu_mib: int
+    gpus: int
     die_after: int | None
     die_once: Path | None
     stall_after: int | None
@@ -109,6 +111,12 @@ def arguments() -> Settings:
     )
     pace.add_argument(
         "--ballast-mib", type=int, default=0, help="take so much memory, for nothing (default: 0)"
+    )
+    pace.add_argument(
+        "--gpu-mib", type=int, default=0, help="claimed of a GPU, and not touched (default: 0)"
+    )
+    pace.add_argument(
+        "--gpus", type=int, default=1, help="of how many GPUs that is claimed (default: 1)"
     )
     faults = parser.add_argument_group("faults (N counts the tokens of one answer)")
     faults.add_argument("--die-after", type=int, metavar="N", help="the process exits at once")
