@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from serving import Server, serving, until
@@ -66,6 +67,48 @@ def test_a_call_that_waited_through_a_change_tells_which_version_answered_it(
             whole, stream = (each.result() for each in asked)
         assert whole.json["system_fingerprint"] == after
         assert {event["system_fingerprint"] for event in stream.events} == {after}
+
+
+def test_an_update_is_a_version_and_one_that_fails_leaves_the_last_good_one(tmp_path: Path) -> None:
+    with serving(home=tmp_path / "home", flags=("--memory-limit", "1000000000")) as server:
+
+        def shown() -> dict[str, Any]:
+            told: dict[str, Any] = server.get(there).json
+            return told
+
+        def update(**arguments: int) -> None:
+            body = json.dumps({"standard_args": arguments}).encode()
+            assert server.send("PUT", there, body).status == 200
+
+        def another_than(*before: str) -> str:
+            until(lambda: shown()["version"] not in ("", *before), "the update runs")
+            assert server.chat("default/mine", max_tokens=1).status == 200
+            assert shown()["update_error"] is None
+            return str(shown()["version"])
+
+        wanted = json.dumps({"model_name": "mine", "base_model": "penstock/tiny-chat"}).encode()
+        there = f"/deploy/{server.send('POST', '/deploy/llm', wanted).json['deploy_id']}"
+        first = another_than()
+        update(max_context_size=512)
+        second = another_than(first)
+        until(lambda: versions(server) == {first, second}, "both are known")
+        for version in (first, second):
+            said = server.chat(f"default/mine:{version}", max_tokens=1).json
+            assert said["system_fingerprint"] == f"fp_{version[:12]}"
+        undone: set[str] = set()
+        for slots in (1000, 1024):
+            update(max_context_size=2048, max_concurrent_requests=slots)
+            until(lambda: shown()["update_error"] not in (None, *undone), "it is undone")
+            undone.add(shown()["update_error"])
+            assert server.chat("default/mine", max_tokens=1).status == 200
+            assert shown()["version"] == second
+        assert all("memory" in why for why in undone)
+        update(max_context_size=256)
+        another_than(first, second)
+
+
+def versions(server: Server) -> set[str]:
+    return {each["version"] for each in server.get("/models/default/mine/versions").json}
 
 
 def change_weights(server: Server, id_: str, source: str) -> None:

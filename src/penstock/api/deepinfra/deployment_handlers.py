@@ -146,7 +146,9 @@ class DeploymentHandlers:
     async def update(self, http: Request, principal: Principal, id_: str) -> Answer:
         spec = await self._own.live(id_, principal)
         request = decode(self._decode_update, http, self._max_body_bytes)
-        return await self._change(spec, **changes(request, spec))
+        now = self._progress(spec)
+        undone = now.update_error is not None and now.generation == spec.generation
+        return await self._change(spec, **changes(request, spec, undone=undone))
 
     async def delete(self, http: Request, principal: Principal, id_: str) -> Answer:
         spec = await self._own.live(id_, principal)

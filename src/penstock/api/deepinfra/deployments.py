@@ -123,8 +123,12 @@ def new_deployment(
     return spec, entry
 
 
-def changes(request: DeployUpdateRequest, spec: DeploymentSpec) -> dict[str, Any]:
-    """The fields of a deployment that an update changes. Raises InvalidRequest, WrongState."""
+def changes(request: DeployUpdateRequest, spec: DeploymentSpec, *, undone: bool) -> dict[str, Any]:
+    """The fields of a deployment that an update changes. Other settings are another version, which
+    is not known yet; should it not run, what runs now comes back.
+
+    `undone`: that is what came back after the last update. Raises InvalidRequest, WrongState.
+    """
     _check_refused(request)
     _check_scale(request.settings)
     changed: dict[str, Any] = {}
@@ -140,11 +144,13 @@ def changes(request: DeployUpdateRequest, spec: DeploymentSpec) -> dict[str, Any
                 "is declared."
             )
         kept = {k: v for k, v in spec.settings.items() if k not in HONOURED.values()}
-        changed["settings"] = {**kept, **own_settings(request.standard_args)}
-        changed["fallback_version"] = spec.version_id
+        settings = {**kept, **own_settings(request.standard_args)}
+        if settings != spec.settings or undone:
+            runs = spec.fallback_version if undone or not spec.version_id else spec.version_id
+            changed |= {"settings": settings, "version_id": None, "fallback_version": runs}
     if request.pinned is not None:
         changed["pinned"] = request.pinned
-    if not changed:
+    if not changed and request.standard_args is None:
         raise InvalidRequest("There is nothing to change: give 'settings', 'standard_args' or "
                              "'pinned'.", param="settings")  # fmt: skip
     return changed
