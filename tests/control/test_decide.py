@@ -540,7 +540,7 @@ class Faults(RuleBasedStateMachine):
                 most=max(1, instances) + more,
                 pinned=pinned and need < 4 and gpu < 4,
                 idle_stop_s=idle,
-                fallback=None if before is None else before.recipe,
+                fallback=self.world.last_that_ran(name),
             )
         )
 

@@ -92,6 +92,7 @@ class World:
         self.seen: dict[str, Observed] = {}
         self.waiting: dict[str, int] = {}
         self.done: list[Action] = []
+        self._ran: list[Recipe] = []
         self._copies = 0
         for each in wishes:
             self.want(each, boot=boot)
@@ -117,6 +118,14 @@ class World:
             )
         self.seen[id_] = seen
         self.waiting.setdefault(id_, 0)
+
+    def last_that_ran(self, id_: str) -> Recipe | None:
+        """What an update returns to if it fails, as the route of updates says it."""
+        before = self.wishes.get(id_)
+        if before is None:
+            return None
+        undone = self.seen[id_].rolled_back == before.spec.generation
+        return before.recipe if before.recipe in self._ran and not undone else before.fallback
 
     # -- deciding and doing --------------------------------------------------------------------
 
@@ -274,6 +283,7 @@ class World:
             self.fail(copy)
         elif copy.live and not copy.ready:
             self.change(copy.id, state=ReplicaState.READY, ready_s=self.now_s, used_s=self.now_s)
+            self._ran.append(copy.recipe)
             id_ = copy.id.rpartition("-")[0]
             waited, self.waiting[id_] = self.waiting[id_], 0
             self.change(copy.id, calls=waited, served=copy.served + waited)
