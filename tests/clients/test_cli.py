@@ -353,8 +353,24 @@ def test_a_wrong_setting_is_named(variables: dict[str, str], sentence: str, pens
         ("threads", "x", "'x' is not a whole number"),
         ("auth", "maybe", "'maybe' is not true or false"),
         ("drain_timeout_s", "soon", "'soon' is not a number"),
+        (
+            "memory_limit",
+            "8 bits",
+            "'8 bits' is not a whole number, nor a size such as 8GB or 8GiB",
+        ),
     ],
 )
 def test_a_text_that_is_no_number_is_told_in_words(name: str, text: str, fault: str) -> None:
     with pytest.raises(BadSettings, match=re.escape(f"{name} (from command line): {fault}.")):
         load({name: text})
+
+
+@pytest.mark.parametrize(
+    ("text", "size_bytes"),
+    [("8000", 8000), ("8GB", 8 * 10**9), ("8 GiB", 8 * 2**30), ("7.5g", 7.5e9), ("512Mi", 2**29)],
+)
+def test_a_size_is_written_as_people_write_it(text: str, size_bytes: int, tmp_path: Path) -> None:
+    assert load({"memory_limit": text}).settings.memory_limit == size_bytes
+    file = tmp_path / "penstock.toml"
+    file.write_text(f'max_body_bytes = "{text}"\n')
+    assert load({}, file=file).settings.max_body_bytes == size_bytes

@@ -25,6 +25,9 @@ OTHER_VARIABLES = {
 
 KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 _TEXT_INSTEAD = re.compile(rf"Expected `(?P<kind>{'|'.join(KINDS)})(?: \| null)?`, got `str`")
+#: Sizes may be written as people write them; without a unit they are bytes.
+SIZES = ("memory_limit", "max_body_bytes")
+_SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[kmgt])(?P<binary>i?)b?", re.IGNORECASE)
 _PATH = re.compile(r" - at `\$\.?(?P<path>.*)`$", re.DOTALL)
 
 
@@ -105,6 +108,7 @@ def _environment(environment: Mapping[str, str]) -> dict[str, Any]:
 
 
 def _convert(values: dict[str, Any], origins: dict[str, str]) -> Settings:
+    values = {n: _in_bytes(value) if n in SIZES else value for n, value in values.items()}
     try:
         # Not strict: environment variables and flags are text.
         return msgspec.convert(values, Settings, strict=False)
@@ -117,7 +121,18 @@ def _convert(values: dict[str, Any], origins: dict[str, str]) -> Settings:
         name = re.split(r"[.\[]", path)[0]
         where = f" (from {origins[name]})" if origins.get(name) else ""
         fault = _in_words(text[: found.start()], values.get(name))
+        if name in SIZES:
+            fault += ", nor a size such as 8GB or 8GiB"
         raise BadSettings(f"{path}{where}: {fault}.") from None
+
+
+def _in_bytes(size: object) -> object:
+    """`8GB` and `7.5 GiB` as numbers; anything else as it is."""
+    found = _SIZE.fullmatch(size.strip()) if isinstance(size, str) else None
+    if found is None:
+        return size
+    step = 1024 if found["binary"] else 1000
+    return int(float(found["number"]) * step ** ("kmgt".index(found["unit"].lower()) + 1))
 
 
 def _in_words(fault: str, value: object) -> str:

@@ -234,8 +234,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     memory_limit: Annotated[
         Bytes | None,
         Meta(
-            description="Bytes of memory that all models together may take; default: 90 % of what "
-            "is free at the start."
+            description="Memory that all models together may take, in bytes or as 8GB or 8GiB; "
+            "default: 90 % of what is free at the start."
         ),
     ] = None
     idle_stop_s: Annotated[
