@@ -251,6 +251,8 @@ class App:
         self._state = state
         stores = state.stores
         self.keyring = make_keyring(settings, stores)
+        self._fleet = LocalFleet()
+        self._fleet.end_leftovers()
         budget_bytes = memory_budget_bytes(settings.memory_limit)
         cache_dir = home() / "weights"
         maker = EngineMaker(settings, cache_dir=cache_dir, budget_bytes=budget_bytes, gpus=gpus())
@@ -343,7 +345,6 @@ class App:
             fault=fault_response,
             screen=dispatcher.screen,
         )
-        self._fleet = LocalFleet()
         self._recorder = Recorder(
             state.stores, context_length=settings.context_length, server=server
         )

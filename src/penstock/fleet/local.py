@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ from penstock.fleet.gpu_use import gpu_bytes_of
 RUN_PREFIX = "penstock-run-"
 #: In a replica's directory: what runs there, for a server that comes after a killed one.
 RECORD = "process.json"
+#: How long leftovers are waited for: a killed process gives back its memory at its end.
+LEFTOVERS_END_S = 10.0
 KEPT_LINES = 200
 MAX_LINE_BYTES = 64 * 1024
 
@@ -120,7 +123,8 @@ class LocalFleet:
     """Starts replicas as children of this process, each in a process group of its own.
 
     A child's standard input is a pipe that only we hold open: when we end, however, it ends. So
-    nothing is ever adopted here; what a child has started and left behind is found and ended.
+    nothing is ever adopted here; what a child has started and left behind is found by the next
+    server and ended (`end_leftovers`).
 
     As a context it has a private directory for sockets, with a short path.
     """
@@ -164,22 +168,21 @@ class LocalFleet:
         _write_record(launch.socket_path.parent / RECORD, place, process.pid)
         return LocalProcess(process)
 
-    async def leftovers(self) -> Sequence[Leftover]:
-        """What runs in directories of servers that are dead; the other such directories go."""
-        return await asyncio.to_thread(self._leftovers)
-
-    def _leftovers(self) -> list[Leftover]:
-        found = []
+    def end_leftovers(self) -> None:
+        """End what servers that were killed have left, and wait for it: it holds memory, of GPUs
+        too, that is about to be counted. Blocks."""
         for directory in self._directories_of_the_dead():
-            records = [
-                record
-                for file in directory.glob(f"*/{RECORD}")
-                if (record := _read_record(file)) is not None and _runs(record)
-            ]
-            if not records:
-                shutil.rmtree(directory, ignore_errors=True)
-            found += [Leftover(place=r.place, pid=r.pid, adoptable=False) for r in records]
-        return found
+            records = [_read_record(file) for file in directory.glob(f"*/{RECORD}")]
+            left = [process for record in records if record for process in _group_of(record)]
+            for process in left:
+                with contextlib.suppress(psutil.Error):
+                    process.kill()
+            _wait_for_the_end(left)
+            shutil.rmtree(directory, ignore_errors=True)
+
+    async def leftovers(self) -> Sequence[Leftover]:
+        """None: `end_leftovers` has seen to them."""
+        return ()
 
     def _directories_of_the_dead(self) -> Iterator[Path]:
         for stale in self._base.glob(f"{RUN_PREFIX}*"):
@@ -208,9 +211,30 @@ def _read_record(file: Path) -> _Record | None:
     return None
 
 
-def _runs(record: _Record) -> bool:
+def _group_of(record: _Record) -> list[psutil.Process]:
+    """The process and what it has started, though it may have ended itself; nobody if another has
+    its pid now."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        process = psutil.Process(record.pid)
-        same = bool(process.create_time() == record.started_at_s)
-        return same and process.status() != psutil.STATUS_ZOMBIE
+        if psutil.Process(record.pid).create_time() != record.started_at_s:
+            return []
+    members = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if (
+                os.getpgid(process.pid) == record.pid
+                and process.create_time() >= record.started_at_s
+            ):
+                members.append(process)
+    return members
+
+
+def _wait_for_the_end(processes: Sequence[psutil.Process]) -> None:
+    end_s = time.monotonic() + LEFTOVERS_END_S
+    while any(map(_holds_memory, processes)) and time.monotonic() < end_s:
+        time.sleep(0.02)
+
+
+def _holds_memory(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     return False
