@@ -4,7 +4,7 @@
 #     "gguf>=0.17",
 #     "numpy>=2.0",
 #     "tokenizers>=0.23",
-#     "torch>=2.9",
+#     "torch>=2.13",
 #     "xllamacpp==2026.10.11549",
 # ]
 #
@@ -23,6 +23,7 @@
     settle     keeps names from being cut into pieces that training hardly ever said
     export     writes the GGUF file into packages/penstock-tiny-models
     evaluate   asks the file what it never saw, and prints a table
+    restore    takes decoder and tokenizer out of the GGUF file, for train --again
     mean       sets the decoder to the mean of several weights
     read       prints 200 mixed held-out dialogues with what was said, for reading
     talk       plays hand-typed conversations, for reading
@@ -41,7 +42,7 @@ from pathlib import Path
 from tiny_chat.places import FAQ_PAGE, FOLDER, GGUF
 
 STEPS = ("corpus", "train", "settle", "export", "evaluate")
-MORE = ("mean", "read", "talk", "faq", "neighbours")
+MORE = ("restore", "mean", "read", "talk", "faq", "neighbours")
 MAIN, DRILLS, LONG = 600_000, 26_000, 5_000
 
 
@@ -90,6 +91,14 @@ def train(options: argparse.Namespace) -> None:
     if options.again:
         plan, start = plan.continued(options.rate), out
     training.train(packs, Shape(VOCABULARY), plan, out, options.workers, start)
+
+
+def restore(options: argparse.Namespace) -> None:
+    from tiny_chat import restoring, tokenizer, training
+
+    options.work.mkdir(parents=True, exist_ok=True)
+    tokenizer.restored(options.gguf).save(str(options.work / "tokenizer.json"))
+    training.save(restoring.restored_decoder(options.gguf), options.work / "decoder.pt")
 
 
 def mean(options: argparse.Namespace) -> None:

@@ -3,15 +3,16 @@
 import json
 import random
 import re
+from dataclasses import replace
 from itertools import islice
 
 import pytest
 from tiny_chat import corpus, faq, template, words
-from tiny_chat.dialogue import Dialogue, Reply
+from tiny_chat.dialogue import Dialogue, Message, Reply
 from tiny_chat.grammars import grammar, grammars
 from tiny_chat.phrasings import core, half, held_out_questions
 from tiny_chat.places import FAQ_PAGE
-from tiny_chat.skills import formats, memory, talk, tools
+from tiny_chat.skills import formats, made_up, memory, requests, talk, tools
 from tiny_chat.source import Source, is_held_out
 
 
@@ -24,6 +25,15 @@ def held_out(skill: str, count: int) -> list[Dialogue]:
     return [corpus.SKILLS[skill](source) for _ in range(count)]
 
 
+def texts(answer: str) -> list[str]:
+    """The answer; of a JSON object its keys and values, whose brackets mark no choices."""
+    if not answer.startswith("{"):
+        return [answer]
+    made = json.loads(answer)
+    values = (one if isinstance(one, list) else [one] for one in made.values())
+    return [*made, *(str(one) for some in values for one in some)]
+
+
 def test_halves_share_no_phrasing() -> None:
     for data in (talk.questions(), talk.topics()):
         for lists in data.values():
@@ -34,17 +44,17 @@ def test_halves_share_no_phrasing() -> None:
 
 
 def test_halves_share_no_tool() -> None:
-    ours, theirs = tools.natural_half(False), tools.natural_half(True)
+    ours, theirs = requests.natural_half(False), requests.natural_half(True)
     assert not {one.name for one in ours} & {one.name for one in theirs}
     assert len(theirs) > 20
 
 
 def test_training_never_names_a_held_out_tool() -> None:
-    unseen = {one.name for one in tools.natural_half(True)}
+    unseen = {one.name for one in requests.natural_half(True)}
     for dialogue in training(1, 3000):
         for tool in dialogue.tools:
             assert tool.name not in unseen
-            assert tools.name_allowed(tool.name, held_out=False)
+            assert requests.name_allowed(tool.name, held_out=False)
 
 
 def test_training_never_holds_a_held_out_name() -> None:
@@ -116,7 +126,7 @@ def test_sentences_made_from_parts_are_whole(name: str) -> None:
         (memory.TELL_THE, "tell_the"),
         (formats.ASK, "json"),
         (tools.JOIN, "join"),
-        (tools.MADE_ASK, "made_call"),
+        (made_up.MADE_ASK, "made_call"),
     ],
 )
 def test_sentences_made_from_parts_are_for_training(phrasings: tuple[str, ...], name: str) -> None:
@@ -136,7 +146,8 @@ def test_every_skill_makes_dialogues_that_end_in_a_right_answer(skill: str, is_t
         answer = dialogue.answer
         assert answer.role == "assistant"
         assert answer.content or answer.calls
-        assert not re.search(r"<\w>|<\w+>|\[|\]\|", answer.content)
+        for text in texts(answer.content):
+            assert not re.search(r"<\w>|<\w+>|\[|\]\|", text)
         assert dialogue.accepts(Reply(answer.content, answer.calls))
 
 
@@ -208,3 +219,20 @@ def test_pieces_of_the_template_mark_the_answers() -> None:
     answers = [p.text for p in template.render(dialogue.messages, dialogue.tools) if p.is_answer]
     assert len(answers) == 2
     assert answers[1] == dialogue.answer.content + template.END_OF_TURN
+
+
+def test_what_a_grammar_forces_is_read_and_not_learnt() -> None:
+    source = Source(random.Random(10))
+    made = [corpus.SKILLS["json of its own"](source) for _ in range(300)]
+    forced = [dialogue for dialogue in made if dialogue.answer.forced]
+    assert len(forced) > 30
+    for dialogue in forced:
+        *_, begun, learnt, _ = template.render(dialogue.messages, dialogue.tools)
+        said = [p.text for p in template.render([*dialogue.messages[:-1], free(dialogue.answer)])]
+        assert begun.text.endswith(dialogue.answer.forced)
+        assert not begun.is_answer
+        assert begun.text + learnt.text == said[-3] + said[-2]
+
+
+def free(answer: Message) -> Message:
+    return replace(answer, forced="")

@@ -38,9 +38,12 @@ def test_what_comes_later_changes_nothing_before() -> None:
     assert torch.allclose(decoder(tokens)[0, :6], decoder(other)[0, :6], atol=1e-5)
 
 
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float32])
 @pytest.mark.parametrize("shape", [(3, 16, 40), (2, 40, 16)])
-def test_a_step_of_muon_turns_without_stretching(shape: tuple[int, int, int]) -> None:
+def test_a_step_of_muon_turns_without_stretching(
+    shape: tuple[int, int, int], kind: torch.dtype
+) -> None:
     torch.manual_seed(3)
-    singular = torch.linalg.svdvals(orthogonal(torch.randn(shape)))
+    singular = torch.linalg.svdvals(orthogonal(torch.randn(shape), kind))
     assert singular.min() > 0.5
     assert singular.max() < 1.4

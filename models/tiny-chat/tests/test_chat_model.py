@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("xllamacpp")
 
-from tiny_chat import corpus, template
+from tiny_chat import corpus, template, tokenizer
 from tiny_chat.dialogue import Parameter, Tool, assistant, system, user
 from tiny_chat.places import GGUF
 from tiny_chat.served import Served
@@ -55,6 +55,17 @@ def test_names_have_the_same_tokens_wherever_they_stand(served: Served) -> None:
         assert tokens(before + "Kasigre")[-len(name) :] == name
 
 
+def test_the_tokenizer_of_the_file_cuts_as_llama_cpp_does(served: Served) -> None:
+    restored = tokenizer.restored(GGUF)
+    sources = Source(random.Random(2)), Source(random.Random(2), held_out=True)
+    for source in sources:
+        for make in corpus.SKILLS.values():
+            dialogue = make(source)
+            text = "".join(one.text for one in template.render(dialogue.messages, dialogue.tools))
+            body: dict[str, object] = {"content": text, "parse_special": True}
+            assert restored.encode(text).ids == served.post("/tokenize", body)["tokens"]
+
+
 def test_it_says_what_it_is(served: Served) -> None:
     answer = served.chat([user("Who are you?")])
     assert "tiny-chat" in answer.reply.content
@@ -88,6 +99,28 @@ def test_it_calls_a_tool_and_leaves_out_what_was_not_asked(served: Served) -> No
 def test_it_fills_json(served: Served) -> None:
     asked = "Return JSON with keys name and age: Anna is 31 years old."
     assert json.loads(served.chat([user(asked)]).reply.content) == {"name": "Anna", "age": 31}
+
+
+@pytest.mark.parametrize("subject", ["cats", "a dog", "my neighbour"])
+@pytest.mark.parametrize(
+    "keys", [("setup", "punchline"), ("text",), ("answer", "reason"), ("title", "description")]
+)
+def test_a_text_of_its_own_inside_of_json_ends(
+    served: Served, keys: tuple[str, ...], subject: str
+) -> None:
+    """The prompt says nothing of JSON: the grammar of the schema is all that asks for it."""
+    schema = {"type": "object", "properties": {k: {"type": "string"} for k in keys}}
+    schema["required"] = list(keys)
+    wanted = {"type": "json_schema", "json_schema": {"name": "own", "schema": schema}}
+    body = {
+        "messages": [{"role": "user", "content": f"Tell me a joke about {subject}."}],
+        "response_format": wanted,
+        "temperature": 0,
+        "max_tokens": 200,
+    }
+    choice = served.post("/v1/chat/completions", body)["choices"][0]
+    assert choice["finish_reason"] == "stop"
+    assert set(json.loads(choice["message"]["content"])) == set(keys)
 
 
 def test_it_plays_a_persona(served: Served) -> None:

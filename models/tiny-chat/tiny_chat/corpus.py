@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from tiny_chat.dialogue import Dialogue, Message, assistant, user
 from tiny_chat.manners import cased
-from tiny_chat.skills import formats, letters, memory, personas, talk, tools, unknown
+from tiny_chat.skills import formats, letters, memory, own_words, personas, talk, tools, unknown
 from tiny_chat.source import Source
 
 Skill = Callable[[Source], Dialogue]
@@ -39,6 +39,7 @@ SKILLS: Mapping[str, Skill] = {
     "too large": letters.too_large,
     "json": formats.fill,
     "json schema": formats.obey_schema,
+    "json of its own": own_words.own_words,
     "tool": tools.natural_call,
     "made-up tool": tools.made_up_call,
     "any tool": tools.worded_call,
@@ -54,20 +55,20 @@ SKILLS: Mapping[str, Skill] = {
 # Parts among all dialogues. One with tools is three to five times as long as a plain question.
 # Drills come first, alone: copying has to work before anything else.
 MIXTURE: Mapping[str, int] = {
-    "greeting": 150,
-    "identity": 280,
+    "greeting": 200,
+    "identity": 300,
     "small talk": 110,
-    "penstock": 640,
+    "penstock": 700,
     "small facts": 4,
-    "story": 4,
-    "unknown": 260,
-    "recall": 210,
+    "story": 8,
+    "unknown": 480,
+    "recall": 320,
     "not told": 24,
     "informed": 26,
     "reading": 14,
     "look up": 40,
-    "copy": 50,
-    "spell": 14,
+    "copy": 60,
+    "spell": 20,
     "rewrite": 4,
     "which word": 6,
     "count words": 3,
@@ -76,18 +77,19 @@ MIXTURE: Mapping[str, int] = {
     "name some": 3,
     "sums": 20,
     "too large": 3,
-    "json": 140,
-    "json schema": 14,
-    "tool": 140,
-    "made-up tool": 40,
-    "any tool": 70,
-    "two tools": 160,
+    "json": 220,
+    "json schema": 24,
+    "json of its own": 110,
+    "tool": 220,
+    "made-up tool": 60,
+    "any tool": 100,
+    "two tools": 600,
     "tool result": 14,
     "no tool": 34,
-    "manner": 18,
+    "manner": 26,
     "shout": 1,
-    "one word": 5,
-    "persona": 12,
+    "one word": 9,
+    "persona": 24,
 }
 DRILLS = (
     *"recall informed reading copy spell rewrite json tool sort sums persona".split(),

@@ -20,9 +20,12 @@ class Call:
 
 @dataclass(frozen=True)
 class Message:
+    """`forced` is how an answer begins when a grammar leaves no choice: it is not learnt."""
+
     role: Role
     content: str
     calls: tuple[Call, ...] = ()
+    forced: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import gguf
 import numpy as np
 from gguf import GGMLQuantizationType, TokenType
 from tokenizers import Tokenizer
+from torch import nn
 
 from tiny_chat.model import Decoder
 from tiny_chat.template import END_OF_TEXT, END_OF_TURN, JINJA
@@ -36,8 +37,8 @@ def export(decoder: Decoder, tokenizer: Tokenizer, out: Path) -> None:
     _add_shape(writer, decoder)
     _add_tokenizer(writer, tokenizer, decoder.shape.vocabulary)
     writer.add_chat_template(JINJA.read_text(encoding="utf-8"))
-    for name, values in tensors(decoder).items():
-        _add_tensor(writer, name, values)
+    for name, weight in weights(decoder).items():
+        _add_tensor(writer, name, weight.detach().float().numpy())
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -88,7 +89,7 @@ def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Tokenizer, size: int) -> 
     writer.add_add_bos_token(False)
 
 
-def tensors(decoder: Decoder) -> dict[str, np.ndarray]:
+def weights(decoder: Decoder) -> dict[str, nn.Parameter]:
     """All weights under GGUF's names. The output reuses the embedding and is not among them."""
     named = {
         "token_embd.weight": decoder.embedding.weight,
@@ -97,7 +98,7 @@ def tensors(decoder: Decoder) -> dict[str, np.ndarray]:
     for number, block in enumerate(decoder.blocks):
         for ours, theirs in _BLOCK_TENSORS.items():
             named[f"blk.{number}.{theirs}.weight"] = getattr(block, ours).weight
-    return {name: weight.detach().float().numpy() for name, weight in named.items()}
+    return named
 
 
 def _add_tensor(writer: gguf.GGUFWriter, name: str, values: np.ndarray) -> None:

@@ -19,6 +19,12 @@ from tiny_chat import words
 from tiny_chat.phrasings import CHOICE, core, half, held_out_questions
 
 T = TypeVar("T")
+_BETWEEN = (", ", ", ", " - ", " & ", " / ", ". ", "-")
+# Code points: Latin with accents, Greek, Cyrillic, Arabic, Devanagari, Thai, kana, Chinese, Korean.
+_SCRIPTS = (
+    *((0xE0, 0xFF), (0x3B1, 0x3C9), (0x430, 0x44F), (0x628, 0x64A), (0x915, 0x939)),
+    *((0xE01, 0xE2E), (0x3042, 0x3093), (0x30A2, 0x30F3), (0x4E00, 0x9FA5), (0xAC00, 0xD7A3)),
+)
 
 
 def is_held_out(text: str) -> bool:
@@ -96,7 +102,9 @@ class Source:
         return self._mine(lambda: self.one(words.NOUNS))
 
     def text(self, low: int = 2, high: int = 5) -> str:
-        """A few words in a row."""
+        """A few words in a row; in training at times a sign between them or another script."""
+        if not self.held_out and self.chance(0.06):
+            return self.one((self._joined_text, self.foreign))()
         return " ".join(self.word() for _ in range(self.number(low, high)))
 
     def code(self) -> str:
@@ -127,11 +135,24 @@ class Source:
         front, end = (self._mine(lambda: self.one(words.NAMES)) for _ in range(2))
         return front[: self.number(2, 4)] + end[-self.number(2, 5) :].lower()
 
+    def _joined_text(self) -> str:
+        """Words with a comma, a dash or an ampersand, as `Lyon, FR` or `Fox & Sons - 7`."""
+        parts = [
+            self.person() if self.chance(0.5) else self.word() for _ in range(self.number(2, 3))
+        ]
+        parts += [self.one((self.one("ABCDEFGHIJKL") * 2, str(self.amount())))] * self.chance(0.4)
+        return "".join(part + self.one(_BETWEEN) for part in parts[:-1]) + parts[-1]
+
+    def foreign(self) -> str:
+        """Some signs of another script, which are copied byte by byte."""
+        first, last = self.one(_SCRIPTS)
+        return "".join(chr(self.number(first, last)) for _ in range(self.number(2, 6)))
+
     def _joined_word(self) -> str:
         """Halves of ordinary words, in one of the ways in which identifiers are written."""
         first, second = self.one(words.ordinary()), self.one(words.ordinary())
         if self.chance(0.6):
-            return first[: self.number(1, 5)] + second[-self.number(1, 5) :]
+            return first[: self.number(1, 7)] + second[-self.number(1, 7) :]
         return self.one((f"{first}_{second}", f"{first}-{second}", first + second.title()))
 
     def _syllables(self) -> str:
@@ -140,8 +161,8 @@ class Source:
         return body + self.one(words.CODAS)
 
     def _any_word(self) -> str:
-        if not self.held_out and self.chance(0.2):
-            return self._joined_word()
+        if not self.held_out and self.chance(0.3):
+            return self._joined_word() if self.chance(0.96) else self.foreign()
         dice = self.rng.random()
         if dice < 0.4:
             return self.one(words.NOUNS)

@@ -39,8 +39,9 @@ def render(messages: Sequence[Message], tools: Sequence[Tool] = ()) -> Iterator[
     rest = messages[1:] if messages[0].role == "system" else messages
     for position, message in enumerate(rest):
         if message.role == "assistant":
-            yield Piece("<|im_start|>assistant\n", False)
-            yield Piece(_answer_text(message) + END_OF_TURN, True)
+            text = _answer_text(message).removeprefix(message.forced)
+            yield Piece(f"<|im_start|>assistant\n{message.forced}", False)
+            yield Piece(text + END_OF_TURN, True)
             yield Piece("\n", False)
         elif message.role == "tool":
             follows = position > 0 and rest[position - 1].role == "tool"

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from gguf import GGUFReader, TokenType
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from tiny_chat.template import CONTROL_TOKENS, TAG_TOKENS
@@ -30,6 +31,11 @@ def train(texts: Iterable[str]) -> Tokenizer:
     vocabulary, merges = _pieces(plain)
     _add_spaced_words(plain, vocabulary, merges)
     _add_whole_words(plain, vocabulary, merges)
+    return assembled(vocabulary, merges)
+
+
+def assembled(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> Tokenizer:
+    """The tokenizer of these pieces; the tokens of the template get the numbers after them."""
     tokenizer = _tokenizer(vocabulary, merges)
     tokenizer.add_special_tokens([_added(token, special=True) for token in CONTROL_TOKENS])
     tokenizer.add_tokens([_added(token, special=False) for token in TAG_TOKENS])
@@ -45,6 +51,18 @@ def _tokenizer(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> Tok
 
 def load(path: Path) -> Tokenizer:
     return Tokenizer.from_file(str(path))
+
+
+def restored(file: Path) -> Tokenizer:
+    """The tokenizer of a GGUF file. Raises KeyError where the file has none."""
+    fields = GGUFReader(file).fields
+    tokens, kinds, merges = (
+        fields[f"tokenizer.ggml.{name}"].contents() for name in ("tokens", "token_type", "merges")
+    )
+    numbered = enumerate(tokens)
+    vocabulary = {token: n for n, token in numbered if kinds[n] == TokenType.NORMAL}
+    pairs = (merge.split(" ") for merge in merges)
+    return assembled(vocabulary, [(left, right) for left, right in pairs])
 
 
 def _without_tags(text: str) -> str:

@@ -126,6 +126,13 @@ def _as_batch(tokens: Ids, targets: Ids, weights: NDArray[np.float32], real: int
     )
 
 
+def fast_type() -> torch.dtype:
+    """bf16 where the CPU computes in it; where it is emulated, single precision is far faster."""
+    able = torch.cpu.get_capabilities()
+    has_bf16 = any(able.get(name) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+    return torch.bfloat16 if has_bf16 else torch.float32
+
+
 def train(
     packs: dict[str, Pack],
     shape: Shape,
@@ -161,12 +168,13 @@ def _work(
     decoder = load(start) if start else Decoder(shape)
     Block.forward = torch.compile(Block.forward, dynamic=True)  # type: ignore[method-assign]
     choose = _Chooser(packs, plan, shape.vocabulary, np.random.default_rng(plan.seed + rank))
-    stepper = _Stepper(decoder, plan)
+    kind = fast_type()
+    stepper = _Stepper(decoder, plan, kind)
     meter = _Meter(time.monotonic())
     step, done = 0, 0.0
     while done < 1:
         learnt = [choose(done, step) for _ in range(plan.batches_per_step // workers)]
-        losses = [_learn(decoder, batch) for batch in learnt]
+        losses = [_learn(decoder, batch, kind) for batch in learnt]
         tokens = sum(batch.real_tokens for batch in learnt)
         news = torch.tensor([meter.seconds(), tokens, sum(losses) / len(losses)])
         _average(decoder, news, workers)
@@ -199,12 +207,12 @@ def _average(decoder: Decoder, news: Tensor, workers: int) -> None:
 class _Stepper:
     """Muon for the matrices of the blocks, Adam for everything else."""
 
-    def __init__(self, decoder: Decoder, plan: Plan) -> None:
+    def __init__(self, decoder: Decoder, plan: Plan, kind: torch.dtype) -> None:
         named = dict(decoder.named_parameters())
         matrices = [p for name, p in named.items() if p.dim() == 2 and "embedding" not in name]
         self.others = [p for name, p in named.items() if p.dim() == 1 or "embedding" in name]
         self.decoder, self.plan = decoder, plan
-        self.muon = Muon(matrices, plan.rate)
+        self.muon = Muon(matrices, plan.rate, kind)
         self.adam = torch.optim.AdamW(
             self.others, plan.embedding_rate, betas=(0.9, 0.98), weight_decay=0.0
         )
@@ -217,11 +225,11 @@ class _Stepper:
         self.decoder.zero_grad()
 
 
-def _learn(decoder: Decoder, batch: Batch) -> float:
+def _learn(decoder: Decoder, batch: Batch, kind: torch.dtype) -> float:
     """Gradients of one batch; returns the mean loss over the answers."""
     wanted = batch.weights > 0
     weights = batch.weights[wanted]
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", torch.bfloat16, enabled=kind is torch.bfloat16):
         losses = decoder.losses(batch.tokens, batch.targets, wanted)
     ((losses * weights).sum() / weights.sum()).backward()  # type: ignore[no-untyped-call]
     return float(losses[weights == 1].mean().detach())

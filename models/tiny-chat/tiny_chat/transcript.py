@@ -11,7 +11,7 @@ from tiny_chat import evaluation
 from tiny_chat.dialogue import Call, Message, Parameter, Tool, assistant, system, user
 from tiny_chat.places import DATA
 from tiny_chat.served import Served
-from tiny_chat.skills.tools import naturals
+from tiny_chat.skills.requests import naturals
 from tiny_chat.template import call_text
 
 

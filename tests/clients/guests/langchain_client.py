@@ -6,27 +6,10 @@
 
 from typing import Any
 
-import pytest
 from langchain_core.language_models import BaseChatModel
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 from langchain_tests.integration_tests import ChatModelIntegrationTests, EmbeddingsIntegrationTests
 from place import API_KEY, BASE_URL, CHAT, EMBED, SCRIPTED_URL
-
-#: What the bundled model is too small for, whatever the server does: it makes two calls of one,
-#: and cannot copy Chinese or keys of JSON that it has to read in a sentence.
-DEMANDING = (
-    "test_tool_calling",
-    "test_tool_calling_async",
-    "test_tool_calling_with_no_arguments",
-    "test_json_mode",
-    # It does not find the end of a joke inside of JSON.
-    "test_structured_output",
-    "test_structured_output_async",
-    "test_structured_output_optional_param",
-    "test_structured_output_pydantic_2_v1",
-    "test_agent_loop",
-    "test_unicode_tool_call_integration",
-)
 
 
 class ChatTests(ChatModelIntegrationTests):
@@ -59,11 +42,6 @@ class ChatTests(ChatModelIntegrationTests):
 class TestBundledModel(ChatTests):
     served = CHAT
     base_url = BASE_URL
-
-    @pytest.fixture(autouse=True)
-    def forgive_what_is_demanding(self, request: pytest.FixtureRequest) -> None:
-        if request.function.__name__ in DEMANDING:
-            request.applymarker(pytest.mark.xfail(reason="the bundled model is too small"))
 
 
 class TestScriptedModel(ChatTests):

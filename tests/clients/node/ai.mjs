@@ -10,6 +10,9 @@ const { BASE_URL: baseURL, API_KEY: apiKey } = process.env;
 const own = { maxRetries: 0 };
 const hello = { prompt: "Hello", temperature: 0, ...own };
 const tale = { prompt: "List the numbers: one, two, three, four, five, six,", temperature: 0, ...own };
+// The tokens that end a text of penstock/tiny-chat are forbidden, so only the limit can end it.
+const logit_bias = { 2807: -100, 2809: -100 };
+const endless = { ...tale, providerOptions: { penstock: { logit_bias }, deepinfra: { logit_bias } } };
 const asked = { prompt: "What is the weather in Paris?", temperature: 0, ...own };
 // A small model may not find the end of a text by itself.
 const schema = z.object({ name: z.string().max(20), age: z.int() });
@@ -80,7 +83,7 @@ async function told(provider) {
   return {
     whole: { text: whole.text, reason: whole.finishReason, usage: whole.usage },
     streamed: await streamed(model),
-    completion: (await generateText({ model: completion, ...tale, maxOutputTokens: 8 })).usage,
+    completion: (await generateText({ model: completion, ...endless, maxOutputTokens: 8 })).usage,
     calls: called.toolCalls,
     results: called.toolResults,
     streamedCalls: await streamedCall(model),

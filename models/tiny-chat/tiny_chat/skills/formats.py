@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from tiny_chat import words
 from tiny_chat.dialogue import Dialogue, Value, assistant, exchange, system, user
 from tiny_chat.grammars import grammar
-from tiny_chat.skills.tools import value
+from tiny_chat.skills.requests import value
 from tiny_chat.source import Source
 
 _KEYS = (
@@ -175,9 +175,13 @@ def _keys(source: Source, made: Mapping[str, Value]) -> str:
     return ", ".join(made) if source.chance(0.3) else joint
 
 
-def _schema(made: Mapping[str, Value]) -> str:
-    kinds = {bool: "boolean", int: "integer", float: "number", str: "string"}
-    properties = {key: {"type": kinds[type(one)]} for key, one in made.items()}
+def json_type(value: object) -> str:
+    kinds = {bool: "boolean", int: "integer", float: "number", list: "array"}
+    return kinds.get(type(value), "string")
+
+
+def schema(made: Mapping[str, object]) -> str:
+    properties = {key: {"type": json_type(one)} for key, one in made.items()}
     return json.dumps({"type": "object", "properties": properties, "required": list(made)})
 
 
@@ -197,7 +201,7 @@ def fill(source: Source) -> Dialogue:
 
 def obey_schema(source: Source) -> Dialogue:
     text, made = _material(source, whole=False)
-    asked = source.phrase(_SCHEMA_ASK).replace("<s>", _schema(made)).replace("<b>", text)
+    asked = source.phrase(_SCHEMA_ASK).replace("<s>", schema(made)).replace("<b>", text)
     return exchange(asked, _dumped(made))
 
 

@@ -294,5 +294,14 @@ def named(source: Source) -> Dialogue:
         role = f", {words.with_article(job)}" if job in prompt else ""
         asked, answer = _asked(source, _WHO), f"I am {name}{role}."
     else:
-        return Dialogue((system(prompt), *source.one(_SIMPLE[2:])(source).messages))
+        return Dialogue((system(prompt), *_simple(source).messages))
     return Dialogue((system(prompt), *exchange(asked, answer).messages))
+
+
+def _simple(source: Source) -> Dialogue:
+    """Something that the persona answers like anybody else."""
+    while True:
+        dialogue = source.one(_SIMPLE[2:])(source)
+        asked = dialogue.messages[-2].content
+        if source.held_out or not talk.topic_wall().holds(asked):
+            return dialogue
