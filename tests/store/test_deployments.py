@@ -79,7 +79,7 @@ def test_a_deployment_is_read_as_it_was_written(deployments: DeploymentStore, ac
     deployments.create(whole)
     deployments.create(spec("other"))
     assert deployments.get(whole.id) == whole
-    assert deployments.of_account(account) == [whole]
+    assert [each for each in deployments.all(deleted=True) if each.account_id == account] == [whole]
     assert len(deployments.all()) == 2
     assert deployments.get("nobody") is None
 

@@ -20,13 +20,6 @@ OPERATOR = "default"
 ACCOUNT_NAME = re.compile(r"(?!penstock\Z)[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
-class Account(msgspec.Struct, frozen=True):
-    """Who pays."""
-
-    id: str
-    name: str
-
-
 class Key(msgspec.Struct, frozen=True, kw_only=True):
     """A stored key: `digest` is HMAC-SHA256(pepper, key), `hint` its last characters.
 

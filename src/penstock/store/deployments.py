@@ -39,13 +39,6 @@ class DeploymentStore:
         with self._database.reading() as connection:
             return [_spec(row) for row in connection.execute(asked)]
 
-    def of_account(self, account_id: str) -> list[DeploymentSpec]:
-        """The account's, the oldest first, also those that have been deleted."""
-        asked = select(DEPLOYMENTS).where(DEPLOYMENTS.c.account_id == account_id)
-        with self._database.reading() as connection:
-            rows = connection.execute(asked.order_by(DEPLOYMENTS.c.created_at, DEPLOYMENTS.c.id))
-            return [_spec(row) for row in rows]
-
     def get(self, id: str) -> DeploymentSpec | None:
         """Also one that has been deleted."""
         with self._database.reading() as connection:

@@ -184,8 +184,12 @@ class OpenAIHandlers:
         answered = job.answered.version_id
         if answered is None:
             return identity  # it is not known yet
-        now = self._resolve(model.name, principal).model
-        fingerprint = now.fingerprint if now.version_id == answered else fingerprint_of(answered)
+        fingerprint: str | None = fingerprint_of(answered)
+        if model.parent is not None:  # an adapter's is made of its base's
+            fingerprint = None
+            with contextlib.suppress(ModelNotFound):  # it may have been removed meanwhile
+                now = self._resolve(model.name, principal).model
+                fingerprint = now.fingerprint if now.version_id == answered else None
         return msgspec.structs.replace(identity, fingerprint=fingerprint)
 
     def _answered(
