@@ -191,6 +191,19 @@ def test_servers_that_start_at_once_migrate_once(place: Place) -> None:
     assert failures == []
 
 
+def test_a_new_file_is_waited_for_while_another_sets_it_up(tmp_path: Path) -> None:
+    """What SQLite does not do by itself for the switch to its write-ahead log."""
+    path = tmp_path / "penstock.db"
+    with contextlib.closing(
+        sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    ) as other:
+        other.execute("BEGIN IMMEDIATE")
+        lets_go = threading.Timer(0.3, other.execute, ["ROLLBACK"])
+        lets_go.start()
+        open_database(path).close()
+        lets_go.join()
+
+
 def test_a_database_of_a_newer_penstock_is_refused_with_a_sentence(place: Place) -> None:
     open_database(place).close()
     with raw(place) as connection:
