@@ -24,6 +24,7 @@
     export     writes the GGUF file into packages/penstock-tiny-models
     evaluate   asks the file what it never saw, and prints a table
     restore    takes decoder and tokenizer out of the GGUF file, for train --again
+    grow       adds a layer behind each of those named by --after, which at first does nothing
     mean       sets the decoder to the mean of several weights
     read       prints 200 mixed held-out dialogues with what was said, for reading
     talk       plays hand-typed conversations, for reading
@@ -42,7 +43,7 @@ from pathlib import Path
 from tiny_chat.places import FAQ_PAGE, FOLDER, GGUF
 
 STEPS = ("corpus", "train", "settle", "export", "evaluate")
-MORE = ("restore", "mean", "read", "talk", "faq", "neighbours")
+MORE = ("restore", "grow", "mean", "read", "talk", "faq", "neighbours")
 MAIN, DRILLS, LONG = 600_000, 26_000, 5_000
 
 
@@ -99,6 +100,13 @@ def restore(options: argparse.Namespace) -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     tokenizer.restored(options.gguf).save(str(options.work / "tokenizer.json"))
     training.save(restoring.restored_decoder(options.gguf), options.work / "decoder.pt")
+
+
+def grow(options: argparse.Namespace) -> None:
+    from tiny_chat import training
+
+    file = options.work / "decoder.pt"
+    training.save(training.load(file).grown(options.after), file)
 
 
 def mean(options: argparse.Namespace) -> None:
@@ -184,6 +192,7 @@ def main() -> None:
         help="corpus: keep the tokenizer; train: go on from the last weights",
     )
     parser.add_argument("--rate", type=float, default=0.018, help="train --again: how fast")
+    parser.add_argument("--after", type=int, nargs="+", help="grow: numbers of layers, from 0")
     parser.add_argument("--mean", nargs="+", help="mean: SHARE=FILE, shares sum to 1")
     parser.add_argument("--seed", type=int, default=0, help="corpus: another has other dialogues")
     parser.add_argument("--cases", type=int, default=100, help="per skill, for evaluate")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
@@ -54,7 +55,10 @@ class Norm(nn.Module):
 
 
 class Block(nn.Module):
-    """Grouped attention with normed queries and keys, then a gated feed-forward net."""
+    """Grouped attention with normed queries and keys, then a gated feed-forward net.
+
+    It begins as the identity.
+    """
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -71,6 +75,10 @@ class Block(nn.Module):
         self.gate = nn.Linear(shape.width, shape.inner, bias=False)
         self.up = nn.Linear(shape.width, shape.inner, bias=False)
         self.down = nn.Linear(shape.inner, shape.width, bias=False)
+        for layer in (self.query, self.key, self.value, self.gate, self.up):
+            nn.init.normal_(layer.weight, 0, 0.8 / math.sqrt(layer.in_features))
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.down.weight)
 
     def forward(self, x: Tensor, cosines: Tensor, sines: Tensor, mask: Tensor) -> Tensor:
         x = x + self._attend(self.attention_norm(x), cosines, sines, mask)
@@ -113,17 +121,17 @@ class Decoder(nn.Module):
         cosines, sines = rotations(shape)
         self.register_buffer("cosines", cosines, persistent=False)
         self.register_buffer("sines", sines, persistent=False)
-        self._initialise()
-
-    def _initialise(self) -> None:
-        """Every block begins as the identity."""
         nn.init.normal_(self.embedding.weight, 0, 0.02)
-        for block in self.blocks:
-            for layer in block.children():
-                if isinstance(layer, nn.Linear):
-                    nn.init.normal_(layer.weight, 0, 0.8 / math.sqrt(layer.in_features))
-            nn.init.zeros_(block.output.weight)  # type: ignore[arg-type, union-attr]
-            nn.init.zeros_(block.down.weight)  # type: ignore[arg-type, union-attr]
+
+    def grown(self, after: Collection[int]) -> Decoder:
+        """The same function in more layers: a new one follows each whose number is given."""
+        grown = Decoder(replace(self.shape, layers=self.shape.layers + len(after)))
+        pairs = [(block, n in after) for n, block in enumerate(self.blocks)]
+        grown.blocks = nn.ModuleList(
+            each for block, more in pairs for each in (block, *[Block(self.shape)] * more)
+        )
+        grown.embedding, grown.norm = self.embedding, self.norm
+        return grown
 
     def hidden(self, tokens: Tensor) -> Tensor:
         length = tokens.shape[1]
