@@ -12,7 +12,12 @@ from typing import Any
 import picture_models
 import pytest
 from openai import BadRequestError, OpenAI
-from openai.types import ImageEditCompletedEvent, ImagesResponse
+from openai.types import (
+    ImageEditCompletedEvent,
+    ImageEditPartialImageEvent,
+    ImageGenPartialImageEvent,
+    ImagesResponse,
+)
 from PIL import Image, ImageChops
 from rawhttp import request
 from serving import Server, serving, until
@@ -176,6 +181,7 @@ def test_a_model_tells_what_it_can_be_told(picture_server: Server) -> None:
         (GUIDED, "prompt", "x" * 200, "context_length_exceeded"),
         (PLAIN, "prompt", "x" * 300, "context_length_exceeded"),
         (GUIDED, "negative_prompt", "x" * 200, "context_length_exceeded"),
+        (GUIDED, "partial_images", 4, "invalid_value"),
         (GUIDED, "partial_images", 2, "invalid_value"),
     ],
 )
@@ -299,6 +305,57 @@ def test_who_waits_for_a_stream_hears_of_the_steps(
     assert [event["type"] for event in told] == ["image_generation.completed"] * n
     streamed = Image.open(io.BytesIO(base64.b64decode(told[0]["b64_json"]))).convert("RGB")
     assert levels_apart(streamed, draw(client, **wanted)[0]) <= 1
+
+
+@pytest.mark.parametrize("n", [1, 2])
+@pytest.mark.parametrize("model", MODELS)
+def test_previews_come_on_the_way(client: OpenAI, model: str, n: int) -> None:
+    events = list(
+        client.images.generate(
+            model=model,
+            prompt="a red cat",
+            size="96x64",
+            n=n,
+            stream=True,
+            partial_images=2,
+            extra_body={"seed": 7, "num_inference_steps": 6},
+        )
+    )
+    kinds = [event.type.removeprefix("image_generation.") for event in events]
+    assert kinds == ["partial_image"] * 2 * n + ["completed"] * n
+    previews = [event for event in events if isinstance(event, ImageGenPartialImageEvent)]
+    assert sorted(event.partial_image_index for event in previews) == sorted([0, 1] * n)
+    files = [Image.open(io.BytesIO(base64.b64decode(event.b64_json))) for event in events]
+    assert {(file.format, file.size) for file in files} == {("PNG", (96, 64))}
+    assert len({file.tobytes() for file in files}) == len(files)
+    whole = draw(client, model, size="96x64", num_inference_steps=6)[0]
+    assert levels_apart(files[2 * n].convert("RGB"), whole) <= 1
+
+
+def test_previews_are_in_the_format_that_is_asked_for(client: OpenAI) -> None:
+    events = client.images.generate(
+        model=GUIDED, prompt="a cat", size="64x64", output_format="webp", stream=True,
+        partial_images=1, extra_body={"num_inference_steps": 2},
+    )  # fmt: skip
+    files = [Image.open(io.BytesIO(base64.b64decode(event.b64_json))) for event in events]
+    assert [file.format for file in files] == ["WEBP", "WEBP"]
+
+
+def test_previews_of_an_edit_show_what_is_kept(client: OpenAI) -> None:
+    first, last = client.images.edit(
+        model=GUIDED,
+        image=("i.png", png(RED)),
+        mask=("m.png", left_half()),
+        prompt="a cat",
+        stream=True,
+        partial_images=1,
+        extra_body={"seed": 3, "num_inference_steps": 4},
+    )
+    assert isinstance(first, ImageEditPartialImageEvent)
+    for event in (first, last):
+        picture = Image.open(io.BytesIO(base64.b64decode(event.b64_json))).convert("RGB")
+        right = picture.crop((SIDE // 2, 0, SIDE, SIDE))
+        assert levels_apart(right, RED.crop((SIDE // 2, 0, SIDE, SIDE))) == 0
 
 
 def test_the_official_client_reads_a_stream_of_an_edit(client: OpenAI) -> None:

@@ -175,7 +175,7 @@ WRONG: dict[str, tuple[str | bytes, ...]] = {
     "seed": ("-1", "x", "1e400", str(2**31)),
     "model": ("", "x" * 300),
     "response_format": ("url", "png"),
-    "output_format": ("webp", "gif"),
+    "output_format": ("svg", "gif"),
     "stream": ("perhaps", "1x"),
     "quality": ("x" * 33,),
     "input_fidelity": ("x" * 33,),

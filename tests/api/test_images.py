@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from openai import BadRequestError, OpenAI
 from openai.types import ImageEditCompletedEvent, ImageGenCompletedEvent, ImagesResponse
-from PIL import Image
+from PIL import Image, ImageChops, ImageStat
 from rawhttp import request
 from serving import Server, until
 
@@ -68,7 +68,9 @@ def test_sides_may_differ(client: OpenAI) -> None:
         ("prompt", "", "invalid_value"),
         ("seed", -1, "invalid_value"),
         ("background", "transparent", "invalid_value"),
-        ("output_format", "webp", "invalid_value"),
+        ("output_format", "gif", "invalid_value"),
+        ("output_compression", 101, "invalid_value"),
+        ("output_compression", 50, "invalid_value"),
         ("steps", 4, "unknown_parameter"),
         ("model", "penstock/tiny-chat", "unsupported_parameter"),
     ],
@@ -90,10 +92,11 @@ WRONG: dict[str, tuple[object, ...]] = {
              " 256x256", "256x256\n", "999999x1", "1e3x1e3", "0x0"),
     "seed": ("1", True, [], {}, 1.5, -1, 2**31, 2**64),
     "response_format": (1, True, [], "png", ""),
-    "output_format": (1, True, [], "svg", ""),
+    "output_format": (1, True, [], "svg", "", "PNG"),
+    "output_compression": (-1, 101, 99, "100", True, 50.5, []),
     "background": (1, [], "", "none"),
     "stream": (1, "true", [], {}),
-    "partial_images": (1, 3, -1, "0", True, []),
+    "partial_images": (1, 3, 4, -1, "0", True, []),
     "quality": (1, True, [], "x" * 33),
     "style": (1, [], "x" * 33),
     "moderation": (1, [], "x" * 33),
@@ -126,6 +129,7 @@ def test_optional_fields_may_be_null_or_say_what_holds_anyway(bundled_server: Se
     assert bundled_server.post("images/generations", nulls).status == 200
     neutral = {
         "output_format": "png",
+        "output_compression": 100,
         "background": "auto",
         "response_format": "b64_json",
         "quality": "hd",
@@ -138,6 +142,44 @@ def test_optional_fields_may_be_null_or_say_what_holds_anyway(bundled_server: Se
     assert reply.status == 200
     assert reply.json["size"] == "64x64"
     assert set(reply.json["data"][0]) == {"b64_json"}
+
+
+@pytest.mark.parametrize("kind", ["jpeg", "webp"])
+def test_a_picture_comes_in_the_format_that_is_asked_for(client: OpenAI, kind: Any) -> None:
+    """OpenAI's `output_format` and `output_compression`, 100 being the finest."""
+    drawn = Image.open(io.BytesIO(pictures_of(client)[0])).convert("RGB")
+    sizes = []
+    for compression in (5, 100):
+        answer = client.images.generate(
+            prompt=PROMPT,
+            size="256x256",
+            output_format=kind,
+            output_compression=compression,
+            extra_body={"seed": 7},
+        )
+        assert answer.output_format == kind
+        assert answer.data is not None
+        data = base64.b64decode(answer.data[0].b64_json or "")
+        picture = Image.open(io.BytesIO(data))
+        assert (picture.format, picture.size) == (kind.upper(), (256, 256))
+        sizes.append(len(data))
+    assert sizes[0] < sizes[1] / 3
+    off = ImageStat.Stat(ImageChops.difference(picture.convert("RGB"), drawn)).mean
+    assert max(off) < 2
+
+
+def test_an_edit_and_a_stream_have_formats_too(client: OpenAI) -> None:
+    answer = client.images.edit(
+        image=("i.png", png()), mask=("m.png", left_half()), prompt="a cat", output_format="webp"
+    )
+    assert answer.data is not None
+    data = base64.b64decode(answer.data[0].b64_json or "")
+    assert Image.open(io.BytesIO(data)).format == "WEBP"
+    (event,) = client.images.generate(
+        prompt=PROMPT, size="64x64", output_format="jpeg", stream=True
+    )
+    assert event.output_format == "jpeg"
+    assert Image.open(io.BytesIO(base64.b64decode(event.b64_json))).format == "JPEG"
 
 
 def test_without_the_default_model_the_error_says_so(fake_server: Server) -> None:
@@ -178,11 +220,13 @@ def test_a_streams_errors_before_it_begins_have_a_status(client: OpenAI) -> None
     assert caught.value.param == "size"
 
 
-def test_pictures_before_the_last_are_refused_by_name(client: OpenAI) -> None:
-    for more in ({"stream": True}, {}):
-        with pytest.raises(BadRequestError) as caught:
-            client.images.generate(prompt=PROMPT, partial_images=2, extra_body=more)
-        assert caught.value.param == "partial_images"
+def test_pictures_before_the_last_come_in_streams_only(client: OpenAI) -> None:
+    """At most so many: this model draws in one go, and so has none."""
+    with pytest.raises(BadRequestError, match="stream") as caught:
+        client.images.generate(prompt=PROMPT, partial_images=2)
+    assert caught.value.param == "partial_images"
+    events = client.images.generate(prompt=PROMPT, size="64x64", partial_images=2, stream=True)
+    assert [event.type for event in events] == ["image_generation.completed"]
 
 
 def test_a_client_that_leaves_a_stream_stops_its_pictures(bundled_server: Server) -> None:

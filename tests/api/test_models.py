@@ -75,6 +75,7 @@ VALUES: dict[str, tuple[Any, dict[str, Any]]] = {
     "guidance_scale": (2.0, {}),
     "negative_prompt": ("a dog", {}),
     "output_format": ("png", {}),
+    "output_compression": (100, {}),
     "background": ("opaque", {}),
     "partial_images": (0, {}),
 }

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 from serving import Server, environment, until
 
 from penstock.cli.main import COMMANDS
@@ -237,7 +238,17 @@ def test_ctrl_c_stops_an_answer_and_not_the_program(fake_server: Server, tmp_pat
         terminal.close()
 
 
-# -- embed, models, bench ---------------------------------------------------------------------
+# -- draw, embed, models, bench ----------------------------------------------------------------
+
+
+def test_a_picture_is_written_in_the_format_of_its_name(
+    bundled_server: Server, penstock: Run, tmp_path: Path
+) -> None:
+    for name, kind in (("horse.jpg", "JPEG"), ("horse.WebP", "WEBP"), ("horse", "PNG")):
+        said = penstock("draw", "a horse", "-o", name, "--size", "96x64", server=bundled_server)
+        assert said.out.startswith(f"{name} (96x64, ")
+        with Image.open(tmp_path / name) as picture:
+            assert (picture.format, picture.size) == (kind, (96, 64))
 
 
 def test_embed_shows_how_alike_texts_are(bundled_server: Server, penstock: Run) -> None:

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from penstock.domain.gpu import Gpu
-from penstock.domain.image import Progress
+from penstock.domain.image import ImageCall, Progress
 from penstock.engines.base import CannotStart
 from penstock.engines.diffusers.engine import Diffusers
 from penstock.engines.diffusers.memory import (
@@ -306,10 +306,14 @@ async def test_a_bad_picture_spoils_no_other() -> None:
 
 
 async def test_everyone_in_a_batch_hears_of_its_steps() -> None:
-    heard: list[tuple[str, int]] = []
+    heard: list[tuple[str, int, bytes | None]] = []
+
+    def told(name: str, progress: Progress) -> None:
+        heard.append((name, progress.step, progress.preview))
 
     def paint(pictures: Sequence[Sketch], go_on: AfterStep) -> list[bytes]:
-        assert all(go_on(Progress(step, 2)) for step in (1, 2))
+        for step in (1, 2):
+            assert go_on([Progress(step, 2, picture.name.encode()) for picture in pictures])
         return [b""] * len(pictures)
 
     batcher = PictureBatcher(paint, max_items=8, max_pixels=10_000)
@@ -317,8 +321,16 @@ async def test_everyone_in_a_batch_hears_of_its_steps() -> None:
     try:
         async with asyncio.TaskGroup() as group:
             for name in "ab":
-                told = partial(lambda name, progress: heard.append((name, progress.step)), name)
-                group.create_task(batcher.submit(Sketch(name, "a", 100), told))
+                group.create_task(batcher.submit(Sketch(name, "a", 100), partial(told, name)))
     finally:
         serving.cancel()
-    assert heard == [("a", 1), ("b", 1), ("a", 2), ("b", 2)]
+    assert heard == [("a", 1, b"a"), ("b", 1, b"b"), ("a", 2, b"a"), ("b", 2, b"b")]
+
+
+@pytest.mark.parametrize(
+    ("steps", "previews", "after"),
+    [(28, 0, ()), (28, 1, (14,)), (28, 3, (7, 14, 21)), (4, 2, (1, 3)), (2, 3, (1,)), (1, 3, ())],
+)
+def test_previews_come_at_even_distances(steps: int, previews: int, after: tuple[int, ...]) -> None:
+    call = ImageCall(prompt="a cat", width=64, height=64, seed=1, previews=previews)
+    assert call.preview_steps(steps) == frozenset(after)

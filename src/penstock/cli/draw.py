@@ -9,6 +9,8 @@ import click
 
 from penstock.cli.remote import connected, server_flags
 
+FORMATS = {".jpg": "jpeg", ".jpeg": "jpeg", ".webp": "webp"}
+
 
 @click.command()
 @click.argument("prompt")
@@ -18,7 +20,7 @@ from penstock.cli.remote import connected, server_flags
     type=click.Path(path_type=Path, dir_okay=False),
     default=Path("picture.png"),
     show_default=True,
-    help="Where the PNG goes.",
+    help="Where the picture goes: a PNG, or as .jpg, .jpeg and .webp say.",
 )
 @click.option("--model", "-m", help="Model. [default: the server's image_model]")
 @click.option("--size", default="512x512", show_default=True, help="WIDTHxHEIGHT, in pixels.")
@@ -34,7 +36,13 @@ def draw(
     key: str | None,
 ) -> None:
     """Draw PROMPT and write the picture to a file."""
-    wanted = {"prompt": prompt, "model": model, "size": size, "seed": seed}
+    wanted = {
+        "prompt": prompt,
+        "model": model,
+        "size": size,
+        "seed": seed,
+        "output_format": FORMATS.get(output.suffix.lower()),
+    }
     body = {name: value for name, value in wanted.items() if value is not None}
     picture = asyncio.run(_draw(body, url, key))
     try:

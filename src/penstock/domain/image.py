@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import msgspec
 
+from penstock.domain.picture import Format
+
 
 class Drawing(msgspec.Struct, frozen=True, kw_only=True):
     """What all calls have in common. Sides are in pixels.
@@ -11,6 +13,8 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True):
     The same call gives the same picture: byte for byte when engines draw one at a time, within one
     level of each pixel where they draw several together. None leaves the choice to the model; what
     a model cannot honour never reaches its engine. `adapter` names a LoRA of the engine's.
+    `compression` is OpenAI's `output_compression`: of a JPEG or WebP, 0 is the smallest file and
+    100 the finest picture. At most `previews` pictures that are half made are wanted on the way.
     """
 
     width: int
@@ -20,6 +24,14 @@ class Drawing(msgspec.Struct, frozen=True, kw_only=True):
     num_inference_steps: int | None = None
     guidance_scale: float | None = None
     adapter: str | None = None
+    format: Format = "png"
+    compression: int = 100
+    previews: int = 0
+
+    def preview_steps(self, steps: int) -> frozenset[int]:
+        """After which of `steps` a preview comes: at even distances, never at the ends."""
+        shares = (at / (self.previews + 1) for at in range(1, self.previews + 1))
+        return frozenset(round(steps * share) for share in shares) - {0, steps}
 
 
 class ImageCall(Drawing, frozen=True, kw_only=True, tag="generation", tag_field="task"):
@@ -46,11 +58,12 @@ class ImageVariation(Drawing, frozen=True, kw_only=True, tag="variation", tag_fi
 AnyImageCall = ImageCall | ImageEdit | ImageVariation
 
 
-class Progress(msgspec.Struct, frozen=True, gc=False):
-    """So many steps of a picture have been made, of so many."""
+class Progress(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """So many steps of a picture have been made, of so many; at times with what it looks like."""
 
     step: int
     steps: int
+    preview: bytes | None = None
 
 
 #: Who hears how a picture gets on.

@@ -14,7 +14,8 @@ EMBEDDING = frozenset({"encoding_format", "user"})
 RERANK = frozenset({"top_n", "return_documents", "user"})
 IMAGE = frozenset(
     {
-        "n", "size", "seed", "response_format", "output_format", "background", "user",
+        "n", "size", "seed", "response_format", "output_format", "output_compression",
+        "background", "user",
         "stream", "partial_images",
     }
 )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from penstock.api.openai.wire import TextDocument
+from penstock.domain.picture import Format
 
 
 class TokenDetails(msgspec.Struct, frozen=True, gc=False):
@@ -151,7 +152,7 @@ class ImagesResponse(msgspec.Struct, kw_only=True):
     created: int
     data: list[ImageObject]
     size: str
-    output_format: Literal["png"] = "png"
+    output_format: Format
 
 
 class ImageTokens(msgspec.Struct, frozen=True):
@@ -177,8 +178,24 @@ class ImageEvent(msgspec.Struct, kw_only=True):
     size: str
     quality: Literal["auto"] = "auto"
     background: Literal["opaque"] = "opaque"
-    output_format: Literal["png"] = "png"
+    output_format: Format
     usage: ImageUsage = ImageUsage()
+
+
+PartialEventType = Literal["image_generation.partial_image", "image_edit.partial_image"]
+
+
+class PartialImageEvent(msgspec.Struct, kw_only=True):
+    """OpenAI's `ImageGenPartialImageEvent` and `ImageEditPartialImageEvent`."""
+
+    type: PartialEventType
+    created_at: int
+    partial_image_index: int
+    b64_json: bytes
+    size: str
+    quality: Literal["auto"] = "auto"
+    background: Literal["opaque"] = "opaque"
+    output_format: Format
 
 
 class ModelObject(msgspec.Struct, kw_only=True):

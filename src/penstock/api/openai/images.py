@@ -11,6 +11,7 @@ from penstock.api.openai.wire import (
     ImagesRequest,
     ImageVariationsRequest,
     PicturesRequest,
+    StreamedPicturesRequest,
 )
 from penstock.domain.errors import InvalidRequest, UnsupportedParameter
 from penstock.domain.image import AnyImageCall, ImageCall, ImageEdit, ImageSizes, ImageVariation
@@ -26,17 +27,24 @@ TINY_DRAW = "penstock/tiny-draw"
 
 def image_calls(request: ImagesRequest, capabilities: Capabilities) -> list[AnyImageCall]:
     """One call per picture; picture i has the seed plus i. Raises InvalidRequest and its kin."""
-    check_response_format(request)
+    check_files(request)
     width, height = size_of(request.size, sizes_of(capabilities))
     return [
-        ImageCall(prompt=request.prompt, width=width, height=height, seed=seed, **steps_of(request))
+        ImageCall(
+            prompt=request.prompt,
+            width=width,
+            height=height,
+            seed=seed,
+            previews=previews_of(request),
+            **manner_of(request),
+        )
         for seed in seeds_of(request)
     ]
 
 
 def edit_calls(request: ImageEditsRequest, capabilities: Capabilities) -> list[AnyImageCall]:
     """As `image_calls`; the mask has the picture's sides, and so has what comes of it."""
-    check_response_format(request)
+    check_files(request)
     sizes = sizes_of(capabilities)
     image = picture_of(request.image, "image", sizes)
     if request.mask is not None:
@@ -60,7 +68,8 @@ def edit_calls(request: ImageEditsRequest, capabilities: Capabilities) -> list[A
             width=image.width,
             height=image.height,
             seed=seed,
-            **steps_of(request),
+            previews=previews_of(request),
+            **manner_of(request),
         )
         for seed in seeds_of(request)
     ]
@@ -70,14 +79,14 @@ def variation_calls(
     request: ImageVariationsRequest, capabilities: Capabilities
 ) -> list[AnyImageCall]:
     """As `image_calls`; without a size, the picture's own."""
-    check_response_format(request)
+    check_files(request)
     sizes = sizes_of(capabilities)
     image = picture_of(request.image, "image", sizes)
     given = None if request.size == "auto" else request.size
     width, height = size_of(given or f"{image.width}x{image.height}", sizes)
     return [
         ImageVariation(
-            image=request.image, width=width, height=height, seed=seed, **steps_of(request)
+            image=request.image, width=width, height=height, seed=seed, **manner_of(request)
         )
         for seed in seeds_of(request)
     ]
@@ -93,7 +102,14 @@ def default_drawer(engines: Mapping[str, str | None]) -> str:
     return min(drawers, key=rank, default=TINY_DRAW)
 
 
-def check_response_format(request: PicturesRequest) -> None:
+def check_files(request: PicturesRequest) -> None:
+    """What is asked of the files that come. Raises InvalidRequest, UnsupportedParameter."""
+    if request.output_format in (None, "png") and request.output_compression not in (None, 100):
+        raise InvalidRequest(
+            "'output_compression' must be 100 for a PNG, which loses nothing: ask for 'jpeg' or "
+            "'webp' in 'output_format'.",
+            param="output_compression",
+        )
     if request.response_format == "url":
         raise UnsupportedParameter(
             "'response_format' must be 'b64_json': this server does not keep pictures to link to.",
@@ -101,13 +117,24 @@ def check_response_format(request: PicturesRequest) -> None:
         )
 
 
-def steps_of(request: PicturesRequest) -> dict[str, Any]:
-    """How the steps of a picture are to be made, as fields of a `Drawing`."""
+def manner_of(request: PicturesRequest) -> dict[str, Any]:
+    """How a picture is to be made and written, as fields of a `Drawing`."""
     return {
+        "format": request.output_format or "png",
+        "compression": 100 if request.output_compression is None else request.output_compression,
         "negative_prompt": request.negative_prompt,
         "num_inference_steps": request.num_inference_steps,
         "guidance_scale": request.guidance_scale,
     }
+
+
+def previews_of(request: StreamedPicturesRequest) -> int:
+    """How many pictures that are half made are wanted. Raises InvalidRequest."""
+    if request.partial_images and not request.stream:
+        raise InvalidRequest(
+            "'partial_images' come in a stream: send 'stream': true too.", param="partial_images"
+        )
+    return request.partial_images or 0
 
 
 def seeds_of(request: PicturesRequest) -> list[int]:
@@ -152,4 +179,5 @@ def images_response(calls: list[AnyImageCall], pictures: list[bytes]) -> ImagesR
         created=int(time.time()),
         data=[ImageObject(picture) for picture in pictures],
         size=f"{calls[0].width}x{calls[0].height}",
+        output_format=calls[0].format,
     )

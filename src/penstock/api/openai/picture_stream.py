@@ -5,14 +5,13 @@ QUIET_S, and until then an error has a status. OpenAI's streams of pictures end 
 """
 
 import asyncio
-import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
 from typing import Literal
 
 import msgspec
 
-from penstock.api.openai.answers import ImageEvent
+from penstock.api.openai.answers import ImageEvent, PartialEventType, PartialImageEvent
 from penstock.api.openai.cold import COMMENT_EVERY_S, QUIET_S
 from penstock.api.openai.sse import error_event
 from penstock.domain.errors import PenstockError
@@ -21,7 +20,12 @@ from penstock.gateway.pipeline import Watch
 from penstock.http.message import Answer, StreamingResponse
 
 EventType = Literal["image_generation.completed", "image_edit.completed"]
+PARTIAL: Mapping[EventType, PartialEventType] = {
+    "image_generation.completed": "image_generation.partial_image",
+    "image_edit.completed": "image_edit.partial_image",
+}
 WAITING = b": waiting\n\n"
+END = b""
 
 
 async def picture_stream(
@@ -29,17 +33,23 @@ async def picture_stream(
     calls: Sequence[AnyImageCall],
     draw: Callable[[Watch], Coroutine[None, None, Sequence[bytes]]],
 ) -> Answer:
-    """The pictures that `draw` makes of `calls`, each as an `event`.
+    """The pictures that `draw` makes of `calls`, each as an `event`, after its previews.
 
     Raises what it raises, while nothing has been sent.
     """
-    comments: asyncio.Queue[bytes] = asyncio.Queue()  # as many as there are steps
+    said: asyncio.Queue[bytes] = asyncio.Queue()  # as many as there are steps
+    previews = [0] * len(calls)
 
     def watch(picture: int, progress: Progress) -> None:
-        comments.put_nowait(comment(picture, len(calls), progress))
+        call = calls[picture]
+        if progress.preview is None:
+            said.put_nowait(comment(picture, len(calls), progress))
+        elif previews[picture] < call.previews:  # a picture that is begun anew has more
+            said.put_nowait(half_made(event, call, previews[picture], progress.preview))
+            previews[picture] += 1
 
     drawing = asyncio.ensure_future(draw(watch))
-    drawing.add_done_callback(lambda _: comments.put_nowait(b""))
+    drawing.add_done_callback(lambda _: said.put_nowait(END))
     try:
         await asyncio.wait({drawing}, timeout=QUIET_S)
     except asyncio.CancelledError:
@@ -47,30 +57,33 @@ async def picture_stream(
         raise
     if drawing.done():
         drawing.result()
-    return StreamingResponse(chunks=_stream(event, calls, drawing, comments))
+    return StreamingResponse(chunks=_stream(event, calls, drawing, said))
 
 
 async def _stream(
     event: EventType,
     calls: Sequence[AnyImageCall],
     drawing: asyncio.Future[Sequence[bytes]],
-    comments: asyncio.Queue[bytes],
+    said: asyncio.Queue[bytes],
 ) -> AsyncGenerator[bytes, None]:
     """Closing it gives the pictures up."""
     try:
-        while not drawing.done():
-            said = WAITING
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(COMMENT_EVERY_S):
-                    said = await comments.get()
-            if said:
-                yield said
+        while (line := await _next(said)) != END:
+            yield line
         for call, picture in zip(calls, drawing.result(), strict=True):
-            yield written(event, call, picture)
+            yield made(event, call, picture)
     except PenstockError as error:
         yield error_event(error)
     finally:
         drawing.cancel()
+
+
+async def _next(said: asyncio.Queue[bytes]) -> bytes:
+    try:
+        async with asyncio.timeout(COMMENT_EVERY_S):
+            return await said.get()
+    except TimeoutError:
+        return WAITING
 
 
 def comment(picture: int, pictures: int, progress: Progress) -> bytes:
@@ -79,11 +92,30 @@ def comment(picture: int, pictures: int, progress: Progress) -> bytes:
     return f": {which}step {progress.step} of {progress.steps}\n\n".encode()
 
 
-def written(event: EventType, call: AnyImageCall, picture: bytes) -> bytes:
-    told = ImageEvent(
-        type=event,
-        created_at=int(time.time()),
-        b64_json=picture,
-        size=f"{call.width}x{call.height}",
+def half_made(event: EventType, call: AnyImageCall, index: int, preview: bytes) -> bytes:
+    return written(
+        PartialImageEvent(
+            type=PARTIAL[event],
+            created_at=int(time.time()),
+            partial_image_index=index,
+            b64_json=preview,
+            size=f"{call.width}x{call.height}",
+            output_format=call.format,
+        )
     )
-    return b"event: %b\ndata: %b\n\n" % (event.encode(), msgspec.json.encode(told))
+
+
+def made(event: EventType, call: AnyImageCall, picture: bytes) -> bytes:
+    return written(
+        ImageEvent(
+            type=event,
+            created_at=int(time.time()),
+            b64_json=picture,
+            size=f"{call.width}x{call.height}",
+            output_format=call.format,
+        )
+    )
+
+
+def written(event: ImageEvent | PartialImageEvent) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (event.type.encode(), msgspec.json.encode(event))

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Raw
 
+from penstock.domain.picture import Format
+
 PositiveInt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 Penalty = Annotated[float, Meta(ge=-2, le=2)]
 Choices = Annotated[int, Meta(ge=1, le=128)]
@@ -305,7 +307,8 @@ class PicturesRequest(Tolerated, kw_only=True):
     num_inference_steps: Annotated[int, Meta(ge=1, le=150)] | None = None
     guidance_scale: Annotated[float, Meta(ge=0, le=30)] | None = None
     response_format: Literal["b64_json", "url"] | None = None
-    output_format: Literal["png"] | None = None
+    output_format: Format | None = None
+    output_compression: Annotated[int, Meta(ge=0, le=100)] | None = None
     background: Literal["auto", "opaque"] | None = None
     quality: Hint = None
     style: Hint = None
@@ -315,10 +318,10 @@ class PicturesRequest(Tolerated, kw_only=True):
 
 
 class StreamedPicturesRequest(PicturesRequest, kw_only=True):
-    """With `stream`, who waits hears of the steps. There are no pictures before the last one."""
+    """With `stream`, who waits hears of the steps, and sees at most `partial_images` of them."""
 
     stream: bool | None = None
-    partial_images: Literal[0] | None = None
+    partial_images: Annotated[int, Meta(ge=0, le=3)] | None = None
 
 
 class ImagesRequest(StreamedPicturesRequest, kw_only=True, forbid_unknown_fields=True):

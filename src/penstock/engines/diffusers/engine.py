@@ -46,7 +46,8 @@ class _Said(msgspec.Struct):
 
     step: int = 0
     steps: int = 0
-    png: bytes | None = None
+    preview: bytes | None = None
+    picture: bytes | None = None
 
 
 def adapter_file(path: Path) -> Path:
@@ -196,9 +197,9 @@ class Diffusers(Engine):
             async with aclosing(_lines(exchange)) as lines:
                 async for line in lines:
                     said = _said(line)
-                    if said.png is not None:
-                        return said.png
-                    told(Progress(said.step, said.steps))
+                    if said.picture is not None:
+                        return said.picture
+                    told(Progress(said.step, said.steps, said.preview))
         raise EngineFailed("The engine broke off its answer.")
 
 
@@ -230,7 +231,7 @@ def _said(line: bytes) -> _Said:
         said = msgspec.json.decode(line, type=_Said)
     except msgspec.MsgspecError:
         said = _Said()
-    if said.png is None and not said.steps:
+    if said.picture is None and not said.steps:
         raise EngineFailed(f"The engine could not draw: {error_message(line)[0]}")
     return said
 

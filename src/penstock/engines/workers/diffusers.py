@@ -2,10 +2,10 @@
 
     GET  /health      200 once the model is loaded
     GET  /properties  {"tasks", "attributes", "sizes"}
-    POST /draw        a call of `penstock.domain.image` -> {"png": base64} or {"error": {…}}, after
-                      a line {"step": 3, "steps": 28} for each step, and an empty one every few
-                      seconds: a picture may take an hour on a CPU, and who waits has to know that
-                      it is still worked on
+    POST /draw        a call of `penstock.domain.image` -> {"picture": base64} or {"error": {…}},
+                      after a line {"step": 3, "steps": 28} for each step, at times with a
+                      "preview", and an empty one every few seconds: a picture may take an hour on a
+                      CPU, and who waits has to know that it is still worked on
 
 Calls that are alike are drawn together. A client that leaves stops its picture before the next
 step, unless others are drawn with it.
@@ -122,7 +122,7 @@ class PictureWorker:
 
 def _outcome(drawing: "asyncio.Future[bytes]") -> dict[str, Any]:
     try:
-        return {"png": drawing.result()}
+        return {"picture": drawing.result()}
     except TooMuch as error:
         return {"error": {"message": f"{error}. A smaller size may fit."}}
     except Exception as error:

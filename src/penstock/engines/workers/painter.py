@@ -21,7 +21,7 @@ from penstock.engines import attributes
 from penstock.engines.diffusers.memory import Dtype, largest_part, place, size, weights, work
 from penstock.engines.diffusers.pipeline_files import PipelineFiles
 from penstock.engines.workers.picture_batching import AfterStep, TooMuch
-from penstock.engines.workers.pictures import Unusable, opened, to_png
+from penstock.engines.workers.pictures import Unusable, opened, to_file
 
 log = logging.getLogger(__name__)
 
@@ -108,6 +108,7 @@ class Painter:
         """Raises CannotLoad for an adapter of another model."""
         self._slots = _adapt(pipeline, adapters)
         self._worn: str | None = None
+        self._shows_previews = True
         self.kinds = {"new": Kind.of(pipeline)}
         for kind, automatic in (
             ("varied", diffusers.AutoPipelineForImage2Image),
@@ -204,7 +205,7 @@ class Painter:
     # -- painting ------------------------------------------------------------------------------
 
     def paint(self, pictures: Sequence[Picture], go_on: AfterStep) -> list[bytes]:
-        """PNGs of pictures that are alike. Raises TooMuch, Left."""
+        """Files of pictures that are alike. Raises TooMuch, Left."""
         self._wear(pictures[0].call.adapter)
         had_onednn = torch.backends.mkldnn.enabled
         made = self._made(pictures, go_on)
@@ -214,7 +215,7 @@ class Painter:
         if made is None:
             _give_back_memory()
             raise TooMuch(_what_was_too_much(pictures))
-        return [to_png(_kept(*each)) for each in zip(pictures, made, strict=True)]
+        return [to_file(_kept(p, image), p.call) for p, image in zip(pictures, made, strict=True)]
 
     def _made(self, pictures: Sequence[Picture], go_on: AfterStep) -> list[Image.Image] | None:
         """None: there was not enough memory. An error would keep what the pipeline had come to."""
@@ -239,7 +240,9 @@ class Painter:
         steps = _enough(first)
 
         def after_step(_: Any, step: int, __: Any, tensors: dict[str, Any]) -> dict[str, Any]:
-            if not go_on(Progress(step + 1, getattr(kind.pipeline, "num_timesteps", steps))):
+            done, of = step + 1, getattr(kind.pipeline, "num_timesteps", steps)
+            previews = self._previews(pictures, kind.pipeline, tensors["latents"], done, of)
+            if not go_on([Progress(done, of, preview) for preview in previews]):
                 raise Left
             return tensors
 
@@ -262,6 +265,26 @@ class Painter:
             told["mask_image"] = [picture.mask for picture in pictures]
         return {n: value for n, value in told.items() if n in kind.accepts and value is not None}
 
+    def _previews(
+        self, pictures: Sequence[Picture], pipeline: Any, latents: Any, done: int, of: int
+    ) -> list[bytes | None]:
+        """The files of those pictures that want one after this step."""
+        wanted = [done in picture.call.preview_steps(of) for picture in pictures]
+        none: list[bytes | None] = [None] * len(pictures)
+        if not (any(wanted) and self._shows_previews):
+            return none
+        try:
+            made = iter(half_made(pipeline, latents[torch.tensor(wanted)], pictures[0].call))
+        except Exception:
+            # A model whose latents are of another kind; its pictures come all the same.
+            log.warning("there are no previews of this model's pictures", exc_info=True)
+            self._shows_previews = False
+            return none
+        return [
+            to_file(_kept(picture, next(made)), picture.call) if wants else None
+            for picture, wants in zip(pictures, wanted, strict=True)
+        ]
+
     def _wear(self, adapter: str | None) -> None:
         if adapter == self._worn:
             return
@@ -271,6 +294,17 @@ class Painter:
             self.pipeline.enable_lora()
             self.pipeline.set_adapters([self._slots[adapter]], [1.0])
         self._worn = adapter
+
+
+def half_made(pipeline: Any, latents: Any, call: AnyImageCall) -> list[Image.Image]:
+    """What `latents` [pictures, ...] look like, read as the pipeline reads them at its end."""
+    if hasattr(pipeline, "_unpack_latents"):  # FLUX keeps them as rows of patches
+        scale = pipeline.vae_scale_factor
+        latents = pipeline._unpack_latents(latents, call.height, call.width, scale)
+    vae = pipeline.vae
+    latents = latents / vae.config.scaling_factor + (vae.config.get("shift_factor") or 0.0)
+    pixels = vae.decode(latents.to(vae.dtype), return_dict=False)[0]
+    return list(pipeline.image_processor.postprocess(pixels.detach(), output_type="pil"))
 
 
 def _give_back_memory() -> None:

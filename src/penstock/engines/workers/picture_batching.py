@@ -30,9 +30,10 @@ class Paintable(Protocol):
 
 
 P = TypeVar("P", bound=Paintable)
-#: Told of each step that has been made: whether anybody still waits for one of the pictures.
-AfterStep = Callable[[Progress], bool]
-#: Pictures that are alike -> as many PNGs.
+#: Told of each step that has been made, with a progress for each picture of the batch: whether
+#: anybody still waits for one of them.
+AfterStep = Callable[[Sequence[Progress]], bool]
+#: Pictures that are alike -> as many files.
 Paint = Callable[[Sequence[P], AfterStep], Sequence[bytes]]
 
 
@@ -76,7 +77,7 @@ class PictureBatcher(Generic[P]):
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="painter")
 
     async def submit(self, picture: P, told: Told = unheard) -> bytes:
-        """Its PNG; `told` hears of its steps. Cancelling it drops the picture, or stops its batch
+        """Its file; `told` hears of its steps. Cancelling it drops the picture, or stops its batch
         when it is the last that is waited for. Raises what `paint` raises for it alone."""
         waiting = Waiting(picture, asyncio.get_running_loop().create_future(), told)
         self._waiting.append(waiting)
@@ -111,20 +112,22 @@ class PictureBatcher(Generic[P]):
 
         loop = asyncio.get_running_loop()
 
-        def after_step(progress: Progress) -> bool:
-            still = [each for each in wanted if not each.done.done()]
-            for each in still:
+        def after_step(progresses: Sequence[Progress]) -> bool:
+            still = [
+                pair for pair in zip(wanted, progresses, strict=True) if not pair[0].done.done()
+            ]
+            for each, progress in still:
                 loop.call_soon_threadsafe(each.told, progress)
             return bool(still)
 
         try:
-            pngs = await loop.run_in_executor(self._thread, self._paint, pictures, after_step)
+            files = await loop.run_in_executor(self._thread, self._paint, pictures, after_step)
         except Exception as error:
             await self._recover(wanted, error)
             return
-        for each, png in zip(wanted, pngs, strict=True):
+        for each, file in zip(wanted, files, strict=True):
             if not each.done.done():
-                each.done.set_result(png)
+                each.done.set_result(file)
 
     async def _recover(self, batch: list[Waiting[P]], error: Exception) -> None:
         """In halves what was too much, one by one what failed: a bad picture spoils no other."""

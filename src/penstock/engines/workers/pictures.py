@@ -4,6 +4,8 @@ import io
 
 from PIL import Image
 
+from penstock.domain.image import Drawing
+
 
 class Unusable(Exception):
     """A field that was given cannot be used; `param` names it, `code` is one of docs/api.md."""
@@ -24,7 +26,11 @@ def opened(data: bytes, param: str) -> Image.Image:
         raise Unusable(param, f"'{param}' cannot be decoded: {error}.") from None
 
 
-def to_png(picture: Image.Image) -> bytes:
+def to_file(picture: Image.Image, call: Drawing) -> bytes:
+    """In the format that `call` asks for."""
     out = io.BytesIO()
-    picture.save(out, "PNG")
+    if call.format == "png":
+        picture.save(out, "PNG")
+    else:
+        picture.convert("RGB").save(out, call.format, quality=call.compression)
     return out.getvalue()

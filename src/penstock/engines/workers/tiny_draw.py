@@ -1,7 +1,7 @@
 """A drawing replica: `penstock_tiny_models.draw` behind a unix socket.
 
     GET  /health  200 once the model is loaded
-    POST /draw    a call of `penstock.domain.image` -> PNG bytes
+    POST /draw    a call of `penstock.domain.image` -> a file
 
 One picture at a time; a client that leaves stops its picture before the next step.
 """
@@ -19,14 +19,14 @@ from PIL import Image
 from penstock.domain.image import AnyImageCall, ImageEdit, ImageVariation
 from penstock.engines.workers.caption import caption_of, with_caption
 from penstock.engines.workers.parent import end_with_parent
-from penstock.engines.workers.pictures import Unusable, opened, to_png
+from penstock.engines.workers.pictures import Unusable, opened, to_file
 from penstock.http.connection import ServerLimits
 from penstock.http.message import Answer, Request, Response, plain_fault
 from penstock.http.server import Server
 
 #: The gateway bounds what clients send; pictures come as base64.
 LIMITS = ServerLimits(max_body_bytes=256 * 1024 * 1024, head_timeout_s=3600, idle_timeout_s=3600)
-PNG = b"content-type: image/png\r\n"
+FILE = b"content-type: application/octet-stream\r\n"
 
 
 class DrawingWorker:
@@ -45,7 +45,7 @@ class DrawingWorker:
             return plain_fault(404, f"There is no {request.method} {request.path}.")
         try:
             call = msgspec.json.decode(request.body, type=AnyImageCall)
-            return Response(headers=PNG, body=await self._draw(call))
+            return Response(headers=FILE, body=await self._draw(call))
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return plain_fault(400, f"The body is not as it should be: {error}.")
         except Unusable as unusable:
@@ -84,11 +84,13 @@ class DrawingWorker:
         )
         if isinstance(call, ImageEdit):
             return repainted(call, drawn)
-        return with_caption(drawn, prompt)
+        if call.format == "png":
+            return with_caption(drawn, prompt)
+        return to_file(opened(drawn, "image"), call)
 
 
 def repainted(call: ImageEdit, drawn: bytes) -> bytes:
-    """`drawn` where the mask is transparent, `call.image` elsewhere; a PNG. Raises Unusable."""
+    """`drawn` where the mask is transparent, `call.image` elsewhere. Raises Unusable."""
     image = opened(call.image, "image").convert("RGBA")
     mask = image if call.mask is None else opened(call.mask, "mask").convert("RGBA")
     kept = mask.getchannel("A")
@@ -99,7 +101,7 @@ def repainted(call: ImageEdit, drawn: bytes) -> bytes:
             "transparent.",
         )
     new = opened(drawn, "image").convert("RGB")
-    return to_png(Image.composite(image.convert("RGB"), new, kept))
+    return to_file(Image.composite(image.convert("RGB"), new, kept), call)
 
 
 def main() -> None:
