@@ -20,6 +20,7 @@ from penstock.api.deepinfra.adapter_handlers import AdapterHandlers
 from penstock.api.deepinfra.catalogue_handlers import CatalogueHandlers
 from penstock.api.deepinfra.deployment_handlers import DeploymentHandlers
 from penstock.api.deepinfra.inference_handlers import InferenceHandlers
+from penstock.api.deepinfra.own import OwnAdapters
 from penstock.api.errors import fault_response
 from penstock.api.openai.handlers import OpenAIHandlers
 from penstock.api.openai.pictures import FETCH_TIMEOUT_S, MAX_PICTURE_BYTES, PictureReader
@@ -295,6 +296,7 @@ class App:
             gateway, max_body_bytes=settings.max_body_bytes, pictures=pictures
         )
         deployables = make_deployables(settings, maker)
+        own_adapters = OwnAdapters(stores.adapters, catalogue=catalogue, groups=groups)
         routes = [
             *openai_routes(handlers),
             *inference_routes(inference),
@@ -302,6 +304,7 @@ class App:
             *deployment_routes(
                 DeploymentHandlers(
                     store=stores.deployments,
+                    adapters=own_adapters,
                     catalogue=catalogue,
                     groups=groups,
                     deployables=deployables,
@@ -322,8 +325,8 @@ class App:
                 AdapterHandlers(
                     adapters=stores.adapters,
                     models=stores.catalogue,
+                    own=own_adapters,
                     catalogue=catalogue,
-                    groups=groups,
                     deployables=deployables,
                     fitting=Fitting(
                         maker,

@@ -81,6 +81,7 @@ def size(picture: str) -> tuple[int, int]:
 
 def test_pictures_are_drawn_and_edited(answers: Any) -> None:
     pictures = answers["pictures"]
-    assert [size(picture) for picture in pictures["drawn"]] == [(64, 64)] * 2
+    for drawn in pictures["drawn"].values():
+        assert [size(picture) for picture in drawn] == [(64, 64)] * 2
     for edited in pictures["edited"].values():
         assert [size(picture) for picture in edited] == [(64, 64)]

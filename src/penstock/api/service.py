@@ -53,8 +53,8 @@ class ServiceHandlers:
 
         One server of someone else's that is down must not take all other models out of service.
         """
-        public = (d for d in self._catalogue if d.only_for is None)
-        states = {d.model.name: d.group.state for d in public}
+        named = (self._catalogue.deployment(e.name) for e in self._catalogue.entries(principal))
+        states = {d.model.name: d.group.state for d in named if d is not None and not d.only_for}
         ready = not self._draining() and READY.issuperset(states.values())
         body = msgspec.json.encode({"ready": ready, "models": states})
         return Response(status=200 if ready else 503, body=body)

@@ -369,9 +369,10 @@ async def _watch(server: RemoteServer, made: dict[str, Any], *, quiet: bool) -> 
     """Tell each step, until it runs or has failed. Raises click.ClickException for a failure."""
     started_s = time.monotonic()
     async with _told(quiet) as tell:
-        while made["status"] in ON_THE_WAY:
+        while (updating := made["penstock"]["updating"]) or made["status"] in ON_THE_WAY:
             percent = made["penstock"]["percent"]
-            tell(made["status"] if percent is None else f"{made['status']} {percent} %")
+            step = "updating" if updating else made["status"]
+            tell(step if percent is None else f"{step} {percent} %")
             await asyncio.sleep(POLL_S)
             made = await server.ask("GET", f"/deploy/{made['deploy_id']}")
         tell(f"{made['status']} after {time.monotonic() - started_s:.1f} s")

@@ -77,7 +77,7 @@ def penstock() -> None:
 def main() -> None:
     """The console script: a user's mistake is a sentence, never a stack trace."""
     try:
-        penstock(standalone_mode=False)
+        status = penstock(standalone_mode=False)  # of what ended by Exit, else None
     except click.exceptions.Abort:
         click.echo("Aborted.", err=True)
         sys.exit(130)
@@ -87,7 +87,6 @@ def main() -> None:
     except PenstockError as error:
         click.ClickException(error.message).show()
         sys.exit(1)
-    except click.exceptions.Exit as done:
-        sys.exit(done.exit_code)
     except BrokenPipeError:
         sys.exit(0)  # `penstock models | head`: nobody reads on
+    sys.exit(status)

@@ -49,7 +49,7 @@ def wish_of(
 ) -> Wish:
     """A deployment's wish. Its source is that of its version, once that is known."""
     own = model_settings(spec.source, spec.settings)
-    if spec.max_batch_size is not None:
+    if spec.max_batch_size is not None and own.parallel is None:
         own = msgspec.structs.replace(own, parallel=spec.max_batch_size)
     fallback = versions.get((spec.model, spec.fallback_version or ""))
     current = versions.get((spec.model, spec.version_id or ""))

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from penstock.domain.adapter import Adapter
+from penstock.domain.adapter import Adapter, deployment_of_adapter
 from penstock.domain.catalogue import CatalogueEntry
 from penstock.domain.deployment import DeploymentSpec
 from penstock.domain.errors import ModelNotFound, ModelNotReady
@@ -76,6 +76,7 @@ class Catalogue:
         live = [s for s in contents.specs if not s.deleted and s.model in self._entries]
         self._specs = {spec.model: spec for spec in live}
         self._model_of = {spec.id: spec.model for spec in live}
+        self._model_of |= {deployment_of_adapter(a.name): a.name for a in contents.adapters}
         kept = {spec.id for spec in live}
         kept |= {deployment_of_version(version.id) for version in contents.versions}
         self._deployments = {id_: d for id_, d in self._deployments.items() if id_ in kept}

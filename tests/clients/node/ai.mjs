@@ -101,16 +101,17 @@ async function told(provider) {
 // DeepInfra's provider draws by DeepInfra's own API, and edits by OpenAI's.
 async function pictures() {
   const images = (drawn) => drawn.images.map((image) => image.base64);
-  const model = providers.compatible.imageModel("penstock/tiny-draw");
-  const ask = { model, prompt: "A red circle.", size: "64x64", ...own };
-  const drawn = await generateImage({ ...ask, n: 2 });
-  const prompt = { text: "A blue circle.", images: [drawn.images[0].uint8Array], mask: everywhere };
+  const ask = { prompt: "A red circle.", size: "64x64", ...own };
+  const drawn = {};
   const edited = {};
   for (const [name, provider] of Object.entries(providers)) {
     const model = provider.imageModel("penstock/tiny-draw");
+    const made = await generateImage({ ...ask, model, n: 2 });
+    const prompt = { text: "A blue circle.", images: [made.images[0].uint8Array], mask: everywhere };
+    drawn[name] = images(made);
     edited[name] = images(await generateImage({ ...ask, model, prompt }));
   }
-  return { drawn: images(drawn), edited };
+  return { drawn, edited };
 }
 
 const answers = { pictures: await pictures() };

@@ -10,22 +10,17 @@ from penstock.api.body import decode
 from penstock.api.deepinfra.adapters import (
     LoraModelRequest,
     adapter_name,
-    adapter_progress,
-    adapter_spec,
     hub_repository,
     new_adapter,
 )
 from penstock.api.deepinfra.catalogue import Sight, model_out
-from penstock.api.deepinfra.deployment_answers import DeploymentOut
-from penstock.api.deepinfra.deployments import deployment_out
+from penstock.api.deepinfra.own import OwnAdapters
 from penstock.control.deployable import Deployables, NotDeployable
 from penstock.control.fitting import Fitting
-from penstock.domain.adapter import Adapter
 from penstock.domain.deployment import DeploymentSpec
 from penstock.domain.errors import InvalidRequest, ModelNotFound, NotFound, WrongState
 from penstock.domain.key import Principal
 from penstock.engines.base import CannotStart
-from penstock.fleet.groups import Groups
 from penstock.gateway.resolve import Catalogue
 from penstock.http.message import Answer, Request, Response
 from penstock.store.adapters import AdapterStore
@@ -42,8 +37,8 @@ class AdapterHandlers:
         *,
         adapters: AdapterStore,
         models: CatalogueStore,
+        own: OwnAdapters,
         catalogue: Catalogue,
-        groups: Groups,
         deployables: Deployables,
         fitting: Fitting,
         changed: Callable[[], Awaitable[None]],
@@ -53,7 +48,7 @@ class AdapterHandlers:
         self._adapters = adapters
         self._models = models
         self._catalogue = catalogue
-        self._groups = groups
+        self._own = own
         self._deployables = deployables
         self._fitting = fitting
         self._changed = changed
@@ -74,12 +69,12 @@ class AdapterHandlers:
             raise InvalidRequest(str(error), param=where(request)) from None
         await asyncio.to_thread(self._adapters.add, adapter, entry)
         await self._changed()
-        return Response(body=encode(self._told(adapter, base)))
+        return Response(body=encode(self._own.deployment(adapter, base)))
 
     async def delete(self, http: Request, principal: Principal, name: str) -> Answer:
         """By its name; its account may be left out."""
         names = (name, f"{principal.account}/{name}")
-        adapter = next((a for a in await self._own(principal) if a.name in names), None)
+        adapter = next((a for a in await self._own.all(principal) if a.name in names), None)
         if adapter is None:
             raise NotFound(f"You have no adapter {name[:100]!r}.")
         if adapter.account_id is None:
@@ -102,12 +97,7 @@ class AdapterHandlers:
 
     async def list_deployments(self, http: Request, principal: Principal) -> Answer:
         """The caller's own adapters, as deployments."""
-        told = []
-        for adapter in await self._own(principal):
-            base = self._catalogue.spec(adapter.base)
-            if base is not None:
-                told.append(self._told(adapter, base))
-        return Response(body=encode(told))
+        return Response(body=encode(await self._own.deployments(principal)))
 
     def _source(self, request: LoraModelRequest) -> str:
         if (request.hf_model_name is None) == (request.path is None):
@@ -148,20 +138,6 @@ class AdapterHandlers:
                 param="base_model_name",
             )
         return base
-
-    async def _own(self, principal: Principal) -> list[Adapter]:
-        owner = {principal.account_id, *([None] if principal.is_operator else [])}
-        return [a for a in await asyncio.to_thread(self._adapters.all) if a.account_id in owner]
-
-    def _told(self, adapter: Adapter, base: DeploymentSpec) -> DeploymentOut:
-        deployment = self._catalogue.deployment(adapter.name)
-        return deployment_out(
-            adapter_spec(adapter, base),
-            adapter_progress(adapter.name, self._groups.get(base.id)),
-            task="text-generation",
-            engine=deployment.model.engine if deployment is not None else None,
-            version_id=None,
-        )
 
 
 def where(request: LoraModelRequest) -> str:

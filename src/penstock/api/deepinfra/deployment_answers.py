@@ -36,7 +36,7 @@ class ScaleOut(msgspec.Struct, frozen=True, kw_only=True):
 
 class DeploymentFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What Penstock adds. `percent` is of a download that is running; `wanted` replicas there are
-    to be now.
+    to be now; while `updating` another version answers than is wanted.
     """
 
     kind: DeploymentKind
@@ -46,6 +46,7 @@ class DeploymentFacts(msgspec.Struct, frozen=True, kw_only=True):
     engine: str | None
     wanted: int
     percent: int | None
+    updating: bool
 
 
 class DeploymentOut(msgspec.Struct, frozen=True, kw_only=True):

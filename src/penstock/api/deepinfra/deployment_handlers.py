@@ -25,7 +25,7 @@ from penstock.api.deepinfra.deployments import (
     status_of,
     statuses,
 )
-from penstock.api.deepinfra.own import OwnDeployments
+from penstock.api.deepinfra.own import OwnAdapters, OwnDeployments
 from penstock.api.deepinfra.query import parameter
 from penstock.api.deepinfra.wire import (
     DeployHubRequest,
@@ -58,6 +58,7 @@ class DeploymentHandlers:
         self,
         *,
         store: DeploymentStore,
+        adapters: OwnAdapters,
         catalogue: Catalogue,
         groups: Groups,
         deployables: Deployables,
@@ -69,6 +70,7 @@ class DeploymentHandlers:
         self._catalogue = catalogue
         self._groups = groups
         self._own = OwnDeployments(store)
+        self._adapters = adapters
         self._deployables = deployables
         self._changed = changed
         self._max_body_bytes = max_body_bytes
@@ -184,7 +186,7 @@ class DeploymentHandlers:
     # -- what there is ---------------------------------------------------------------------
 
     async def list_deployments(self, http: Request, principal: Principal) -> Answer:
-        """Those of the given statuses, or all that are not deleted."""
+        """Those of the given statuses, or all that are not deleted; then the adapters."""
         wanted = parameter(http, "status")
         some = statuses(wanted) if wanted else frozenset(DeploymentStatus) - {
             DeploymentStatus.DELETED
@@ -194,9 +196,15 @@ class DeploymentHandlers:
             for spec in await self._own.all(principal, deleted=DeploymentStatus.DELETED in some)
             if status_of(spec, self._progress(spec)) in some
         ]
+        adapters = await self._adapters.deployments(principal)
+        told += [adapter for adapter in adapters if adapter.status in some]
         return Response(body=encode(told))
 
     async def show(self, http: Request, principal: Principal, id_: str) -> Answer:
+        """An adapter too, by the id that its creation told."""
+        for adapter in await self._adapters.deployments(principal):
+            if adapter.deploy_id == id_:
+                return Response(body=encode(adapter))
         return Response(body=encode(self._told(await self._own.known(id_, principal), principal)))
 
     async def gpu_availability(self, http: Request, principal: Principal) -> Answer:

@@ -214,8 +214,14 @@ def deployment_out(
             engine=engine,
             wanted=progress.wanted,
             percent=progress.percent,
+            updating=_is_updating(spec, progress, version_id),
         ),
     )
+
+
+def _is_updating(spec: DeploymentSpec, progress: DeploymentProgress, answering: str | None) -> bool:
+    undone = progress.update_error is not None and progress.generation == spec.generation
+    return answering not in (None, spec.version_id) and not (undone or spec.stopped)
 
 
 def replica_out(host: str, replica: ReplicaRecord) -> ReplicaOut:

@@ -42,7 +42,7 @@ from penstock.api.deepinfra.inference_wire import (
 from penstock.api.deepinfra.native_body import decode_native
 from penstock.api.openai.completions import completion_job
 from penstock.api.openai.embeddings import embedding_call
-from penstock.api.openai.handlers import first_part
+from penstock.api.openai.handlers import first_part, noted
 from penstock.api.openai.images import image_calls
 from penstock.api.openai.limits import check_length
 from penstock.api.openai.pictures import PictureReader
@@ -52,6 +52,7 @@ from penstock.domain.errors import InvalidRequest, PenstockError, UnsupportedPar
 from penstock.domain.event import Event, Finished, Reasoning, ScoredText, Text, end_of
 from penstock.domain.key import Principal
 from penstock.domain.model import Capabilities, Task
+from penstock.domain.price import Price
 from penstock.domain.usage import Usage, total
 from penstock.engines.vectors import unpack
 from penstock.gateway.deployment import Deployment
@@ -63,11 +64,13 @@ encode = msgspec.json.encode
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """A native request on its way: who asks which deployment, what it can do, since when."""
+    """A native request on its way: who asks which deployment, what it can do, what it costs, since
+    when. The prices are those of the beginning: by the end the model may be gone."""
 
     principal: Principal
     deployment: Deployment
     capabilities: Capabilities
+    prices: tuple[Price, ...]
     began_s: float
 
 
@@ -121,7 +124,9 @@ class InferenceHandlers:
             raise UnsupportedParameter(
                 "Unsupported parameter: 'webhook'. Wait for the answer.", param="webhook"
             )
-        return await way.serve(request, Asked(principal, deployment, capabilities, began_s))
+        entry = self._gateway.catalogue.entry(deployment.model.name.partition(":")[0], principal)
+        asked = Asked(principal, deployment, capabilities, entry.prices, began_s)
+        return await way.serve(request, asked)
 
     # -- the tasks -------------------------------------------------------------------------
 
@@ -132,11 +137,15 @@ class InferenceHandlers:
             raise InvalidRequest("A stream has one response.", param="num_responses")
         if request.stream and "logprobs" in asked.capabilities.attributes:
             openai = msgspec.structs.replace(openai, logprobs=0)
-        job = completion_job(openai, asked.capabilities, asked.principal.account_id)
+        job = completion_job(
+            openai, asked.capabilities, asked.principal.account_id, asked.deployment.adapter
+        )
         if request.stream:
             parts = self._gateway.generate(asked.principal, asked.deployment, job)
             first = await first_part(parts)
-            return StreamingResponse(chunks=self._streamed(first, parts, asked))
+            return noted(
+                StreamingResponse(chunks=self._streamed(first, parts, asked)), asked.deployment
+            )
         answers = await self._gateway.complete(asked.principal, asked.deployment, job)
         usage = total({at: end_of(events).usage for at, events in enumerate(answers)}, job.prompts)
         return answered(
@@ -216,16 +225,11 @@ class InferenceHandlers:
             "request_id": f"R{self._random}{next(self._count):011d}",
             "inference_status": InferenceStatus(
                 runtime_ms=round((time.perf_counter() - asked.began_s) * 1000),
-                cost=self._cost(asked, usage, images),
+                cost=cost_usd(asked.prices, usage, images=images),
                 tokens_generated=usage.completion_tokens or None,
                 tokens_input=usage.prompt_tokens or None,
             ),
         }
-
-    def _cost(self, asked: Asked, usage: Usage, images: int = 0) -> float:
-        name = asked.deployment.model.name.partition(":")[0]
-        prices = self._gateway.catalogue.entry(name, asked.principal).prices
-        return cost_usd(prices, usage, images=images)
 
     async def _streamed(
         self, first: Part, parts: Parts, asked: Asked
@@ -250,7 +254,7 @@ class InferenceHandlers:
             details={"finish_reason": end.reason},
             num_output_tokens=end.usage.completion_tokens,
             num_input_tokens=end.usage.prompt_tokens,
-            estimated_cost=self._cost(asked, end.usage),
+            estimated_cost=cost_usd(asked.prices, end.usage),
         )
 
 

@@ -60,11 +60,15 @@ class RerankerIn(NativeRequest, kw_only=True):
     query: Text | None = None
 
 
+#: Pixels. Vercel's AI SDK sends them as text.
+Side = Annotated[int, Meta(ge=1, le=99_999)] | Annotated[str, Meta(pattern="^[0-9]{1,5}$")] | None
+
+
 class TextToImageIn(NativeRequest, kw_only=True):
     prompt: Annotated[str, Meta(min_length=1, max_length=32_000)]
     negative_prompt: Annotated[str, Meta(max_length=32_000)] | None = None
-    width: Annotated[int, Meta(ge=1, le=99_999)] | None = None
-    height: Annotated[int, Meta(ge=1, le=99_999)] | None = None
+    width: Side = None
+    height: Side = None
     num_images: Annotated[int, Meta(ge=1, le=10)] | None = None
     num_inference_steps: Annotated[int, Meta(ge=1, le=150)] | None = None
     guidance_scale: Annotated[float, Meta(ge=0, le=30)] | None = None
