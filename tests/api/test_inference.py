@@ -236,6 +236,10 @@ def test_pictures_are_data_urls(server: Server) -> None:
     assert base64.b64decode(data)[16:24] == (128).to_bytes(4, "big") + (64).to_bytes(4, "big")
     assert body["seed"] == 7
     assert body["nsfw_content_detected"] is None
+    as_text = answer(ask(server, DRAW, prompt="a red circle", width="128", height="64", seed=7))
+    assert as_text["images"] == body["images"]
+    for wrong in ("", "64px", "-1", "999999", 1.5):
+        assert "width" in refused(ask(server, DRAW, prompt="a red circle", width=wrong), 422)
 
 
 def test_a_deployment_may_be_asked_by_its_id(server: Server) -> None:

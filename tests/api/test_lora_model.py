@@ -18,6 +18,7 @@ from test_deploy import OTHER_KEY, add_account, refusal, send
 
 from penstock.api.deepinfra.deployment_answers import DeploymentOut
 
+TOLD = "Once upon a time"
 FILE = """
 [[models]]
 name = "base"
@@ -75,6 +76,17 @@ def said(server: Server, model: str) -> str:
     return str(reply.json["choices"][0]["message"]["content"])
 
 
+def completed(server: Server, model: str) -> str:
+    body = {"model": model, "prompt": TOLD, "max_tokens": 24, "temperature": 0}
+    return str(server.post("completions", body).json["choices"][0]["text"])
+
+
+def native(server: Server, model: str) -> str:
+    body = {"input": TOLD, "max_new_tokens": 24, "temperature": 0}
+    reply = send(server, "POST", f"/v1/inference/{model}", body)
+    return str(reply.json["results"][0]["generated_text"])
+
+
 def test_an_adapter_is_added_used_and_removed_while_its_base_goes_on(
     server: Server, models: Path
 ) -> None:
@@ -97,6 +109,13 @@ def test_an_adapter_is_added_used_and_removed_while_its_base_goes_on(
             # A call that comes too early waits for the replica that knows the adapter.
             warm = said(server, "default/warm")
             until(lambda: own(server)["default/warm"].status == "running", "it runs")
+            assert completed(server, "default/warm") == native(server, "default/warm")
+            assert native(server, "default/warm") != native(server, "base")
+            by_id = f"deploy_id:{added.deploy_id}"
+            assert said(server, by_id) == warm
+            assert out(server.get(f"/deploy/{added.deploy_id}")).status == "running"
+            listed = {d["deploy_id"]: d["type"] for d in server.get("/deploy/list").json}
+            assert listed[added.deploy_id] == "lora"
             cold = out(add(server, lora_model_name="default/cold", path="cold"))
             assert said(server, cold.model_name) not in (warm, before)
         finally:
@@ -105,8 +124,8 @@ def test_an_adapter_is_added_used_and_removed_while_its_base_goes_on(
             loop.result()
     assert set(statuses) == {200}
     assert warm != before == said(server, "base")
-    listed = {m["id"]: m for m in server.get("/v1/models").json["data"]}
-    assert listed["default/warm"]["parent"] == "base"
+    models_listed = {m["id"]: m for m in server.get("/v1/models").json["data"]}
+    assert models_listed["default/warm"]["parent"] == "base"
     names = [m["model_name"] for m in server.get("/models/lora/list").json]
     assert sorted(names) == ["default/cold", "default/warm"]
     assert server.get("/models/lora/list", key="").json == []

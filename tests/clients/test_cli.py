@@ -156,6 +156,12 @@ def test_a_wrong_key_is_said_so(fake_server: Server, penstock: Run) -> None:
     assert "Incorrect API key provided" in said.err
 
 
+def test_what_is_found_wrong_is_told_by_the_status_too(penstock: Run) -> None:
+    said = penstock("doctor", "./no-such.gguf")
+    assert said.status == 1
+    assert "no-such.gguf" in said.out
+
+
 # -- chat -------------------------------------------------------------------------------------
 
 

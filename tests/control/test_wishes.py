@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime
 
+import msgspec
+
 from penstock.config.settings import Settings
-from penstock.control.wishes import wishes_of
+from penstock.control.wishes import wish_of, wishes_of
 from penstock.domain.adapter import Adapter
 from penstock.domain.deployment import DeploymentSpec
 from penstock.domain.version import Version
@@ -30,6 +32,13 @@ def version(model: str, id_: str) -> Version:
 
 def adapter(name: str, base: str) -> Adapter:
     return Adapter(name=name, base=base, source=f"./{name}.gguf", created_at=NOW)
+
+
+def test_what_a_model_s_own_settings_say_holds_over_the_size_of_a_batch() -> None:
+    batched = msgspec.structs.replace(spec("base", "1"), max_batch_size=96)
+    exact = msgspec.structs.replace(batched, settings={"parallel": 2})
+    slots = [wish_of(each, {}, Settings()).recipe.settings.parallel for each in (batched, exact)]
+    assert slots == [96, 2]
 
 
 def test_adapters_are_of_their_base_s_deployment_and_of_what_it_returns_to() -> None:

@@ -1,12 +1,15 @@
 """Versions of a declared model over restarts: the old one stays, and is started when asked for."""
 
 import json
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Server, serving, until
+from gguf_files import chat_model_path
+from serving import Server, environment, serving, until
 
 from penstock.store.home import open_stores
 
@@ -41,6 +44,39 @@ def test_an_old_version_is_served_beside_the_new_one(tmp_path: Path) -> None:
             server.chat("mine", max_tokens=1).json["system_fingerprint"]
             == (first["system_fingerprint"])
         )
+
+
+def test_an_old_version_that_cannot_start_is_no_trouble_of_the_server_s(tmp_path: Path) -> None:
+    home, file = tmp_path / "home", tmp_path / "one.gguf"
+    file.symlink_to(chat_model_path())
+    with serving(f"mine={file}", home=home) as server:
+        (old,) = server.get("/models/mine/versions").json
+    file.unlink()
+    with serving("mine=fake:", home=home) as server:
+        assert server.chat(f"mine:{old['version']}", max_tokens=1).status == 503
+        assert server.get("/ready").json == {"ready": True, "models": {"mine": "ready"}}
+
+
+def test_a_native_call_outlives_its_model(tmp_path: Path) -> None:
+    with serving("base=fake:?tokens_per_second=20", home=tmp_path / "home") as server:
+        wanted = json.dumps({"model_name": "mine", "base_model": "base"}).encode()
+        id_ = server.send("POST", "/deploy/llm", wanted).json["deploy_id"]
+        assert server.chat("default/mine", max_tokens=1).status == 200
+        with ThreadPoolExecutor(2) as clients:
+            asked = [
+                clients.submit(
+                    server.send,
+                    "POST",
+                    "/v1/inference/default/mine",
+                    json.dumps({"input": "hi", "max_new_tokens": 40, "stream": stream}).encode(),
+                )
+                for stream in (False, True)
+            ]
+            until(lambda: waiting(server, "running") == 2, "both are answered")
+            assert server.send("DELETE", f"/deploy/{id_}").status == 200
+            whole, stream = (each.result() for each in asked)
+        assert whole.json["num_tokens"] == 40
+        assert stream.events[-1]["num_output_tokens"] == 40
 
 
 @pytest.mark.parametrize("path", SAID)
@@ -105,6 +141,32 @@ def test_an_update_is_a_version_and_one_that_fails_leaves_the_last_good_one(tmp_
         assert all("memory" in why for why in undone)
         update(max_context_size=256)
         another_than(first, second)
+
+
+def test_the_command_waits_until_an_update_answers_or_is_undone(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+
+    def update(*flags: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "penstock", "deploy", "update", "mine", *flags],
+            env=environment(home, key=server.key, env={"PENSTOCK_BASE_URL": server.url}),
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    with serving(home=home, flags=("--memory-limit", "1000000000")) as server:
+        wanted = json.dumps({"model_name": "mine", "base_model": "penstock/tiny-chat"}).encode()
+        id_ = server.send("POST", "/deploy/llm", wanted).json["deploy_id"]
+        until(lambda: server.get(f"/deploy/{id_}").json["status"] == "running", "it runs")
+        before = of_now(server, id_)
+        done = update("--context", "256")
+        assert (done.returncode, of_now(server, id_) != before) == (0, True), done.stderr
+        now = of_now(server, id_)
+        refused = update("--context", "2048", "--parallel", "1024")
+        assert refused.returncode == 1
+        assert "The change did not work, the old settings are back: " in refused.stderr
+        assert of_now(server, id_) == now
 
 
 def versions(server: Server) -> set[str]:
