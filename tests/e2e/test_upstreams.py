@@ -88,6 +88,22 @@ def test_what_is_tried_again_before_the_first_byte(
         assert reply.headers["retry-after"] == "3600"
 
 
+def test_an_echo_is_told_when_the_server_has_begun_to_answer(serve: Serve) -> None:
+    """What it says before is no event of a stream: it has a status, or is tried again."""
+    wrong = Says({"error": {"message": "no such thing"}}, 400)
+    answers = in_turn(DOWN, HELLO, wrong)
+    with upstream(routes() | {"POST /v1/completions": answers}) as theirs:
+        server = serve(f"m={theirs.url}")
+        body = {"model": "m", "prompt": "Once, ", "echo": True, "stream": True}
+        told = server.post("completions", body)
+        assert len(theirs.posted("/v1/completions")) == 2
+        refused = server.post("completions", body)
+    assert (told.status, refused.status) == (200, 400)
+    texts = [choice["text"] for event in told.events for choice in event["choices"]]
+    assert texts == ["Once, ", "hello", ""]
+    assert refused.error["message"] == "no such thing"
+
+
 def test_a_poisonous_request_cannot_shut_others_out(serve: Serve) -> None:
     """It fails again and again with 500; the server passes its trial and is never left alone."""
 

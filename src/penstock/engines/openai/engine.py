@@ -32,7 +32,7 @@ from penstock.engines import attributes
 from penstock.engines.answer import Answer, first_call_only
 from penstock.engines.base import Batches, Declined, Engine, Launch
 from penstock.engines.chunks import error_message
-from penstock.engines.echo import Echoed, prompt_event
+from penstock.engines.echo import Echoed, after, prompt_event
 from penstock.engines.llama_cpp.fields import with_call_begun
 from penstock.engines.openai.dialects import DIALECTS, Dialect, Fields, ToolWish
 from penstock.engines.openai.identify import (
@@ -166,12 +166,11 @@ class OpenAIServer(Engine):
             prompt = prompt_event(echoed.choices[0])
         except (msgspec.MsgspecError, UnicodeDecodeError, IndexError, ValueError):
             raise EngineFailed("The server's echo of the prompt is not readable.") from None
-        yield [prompt]
         if call.max_tokens == 0:
-            yield [Finished("length", Usage(prompt_tokens=echoed.usage.prompt_tokens))]
+            yield [prompt, Finished("length", Usage(prompt_tokens=echoed.usage.prompt_tokens))]
             return
         alone = msgspec.structs.replace(call, echo=False)
-        async with aclosing(self._answer(client, alone)) as batches:
+        async with aclosing(after(prompt, self._answer(client, alone))) as batches:
             async for batch in batches:
                 yield batch
 
@@ -266,14 +265,6 @@ class OpenAIServer(Engine):
             where = self.origin.authority
             log.warning("%s answered %d for %s: %s", where, exchange.status, self.model, message)
         return refusal(exchange.status, exchange.headers, message, error)
-
-
-async def after(event: Event, batches: Batches) -> AsyncGenerator[list[Event], None]:
-    """`batches`, with an event of ours before them."""
-    yield [event]
-    async with aclosing(batches):
-        async for batch in batches:
-            yield batch
 
 
 def add_text(body: Fields, call: Generation, prompt: Text | Tokens, dialect: Dialect) -> None:
