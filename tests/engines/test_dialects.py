@@ -1,5 +1,6 @@
 """Servers of every kind, imitated over real HTTP from what their sources and docs say."""
 
+import json
 import logging
 import pickle
 from collections.abc import Mapping
@@ -41,6 +42,7 @@ from penstock.engines.base import Declined
 from penstock.engines.openai.dialects import DIALECTS
 from penstock.engines.openai.engine import OpenAIServer
 from penstock.engines.registry import EngineOptions
+from penstock.engines.vectors import unpack
 from penstock.http.client import Client
 
 KEY = "sk-theirs-0123456789"
@@ -48,6 +50,7 @@ CHAT = Chat(messages=(Message(role="user", content="hello"),))
 TOOLS = tuple(Tool(function=Function(name=name, parameters={})) for name in ("one", "two"))
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 CHAT_PATH, TEXT_PATH = "/v1/chat/completions", "/v1/completions"
+MIB = 1024**2
 
 
 def cards(owned_by: str, model: str = "m", **more: Any) -> Says:
@@ -454,6 +457,29 @@ async def test_embeddings_are_asked_for_in_parts_as_large_as_the_server_takes() 
             assert [b["input"] for b in server.posted("/v1/embeddings")] == [["a", "bb"], ["ccc"]]
             with pytest.raises(UnsupportedParameter, match="token ids"):
                 await engine.embed(client, EmbeddingCall(inputs=((1, 2),)))
+
+
+async def test_no_answer_is_asked_for_that_would_be_too_long_to_read() -> None:
+    """1,000 long vectors are 80 MB of JSON, which would be a failure of the server's."""
+    inputs = tuple("x" * (1 + at % 7) for at in range(600))
+    with imitation("no list", **{"POST /v1/embeddings": embeds}) as server:
+        async with inspected(server) as (engine, client, _):
+            vectors = await engine.embed(client, EmbeddingCall(inputs=inputs))
+        asked = [len(body["input"]) for body in server.posted("/v1/embeddings")]
+    assert asked == [256, 256, 88]
+    lengths = [row[0] / row[2] for row in map(unpack, vectors.rows)]
+    assert lengths == pytest.approx([len(text) for text in inputs])
+    assert vectors.prompt_tokens == sum(map(len, inputs))
+
+
+async def test_an_answer_of_long_vectors_is_read() -> None:
+    def spacious(asked: Asked) -> Says:
+        return Says(json.dumps(embeds(asked).body).encode() + b" " * (65 * MIB))
+
+    with imitation("no list", **{"POST /v1/embeddings": spacious}) as server:
+        async with inspected(server) as (engine, client, _):
+            vectors = await engine.embed(client, EmbeddingCall(inputs=("a",)))
+    assert len(vectors.rows) == 1
 
 
 async def test_dimensions_that_a_server_ignores_are_refused() -> None:

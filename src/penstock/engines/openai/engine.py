@@ -44,8 +44,16 @@ from penstock.engines.openai.identify import (
     kind_of,
 )
 from penstock.engines.scores import sigmoid, unchanged
-from penstock.engines.vectors import float_rows, unit_rows
-from penstock.http.client import DEFAULT_TIMEOUTS, Broken, Client, Exchange, Origin, Timeouts
+from penstock.engines.vectors import MAX_ANSWER_BYTES, float_rows, unit_rows
+from penstock.http.client import (
+    DEFAULT_TIMEOUTS,
+    MAX_BODY_BYTES,
+    Broken,
+    Client,
+    Exchange,
+    Origin,
+    Timeouts,
+)
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +65,8 @@ TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 
+#: Inputs of one request for embeddings: so many vectors, however long, are an answer that is read.
+MOST_VECTORS = 256
 #: Where the wish for a format may stand in a request.
 FORMAT_FIELDS = frozenset({"response_format", "structured_outputs"})
 COUNTED_AT_THE_END = {"include_usage": True}
@@ -216,14 +226,15 @@ class OpenAIServer(Engine):
             raise no_token_ids(dialect, "input")
         rows: list[list[float]] = []
         prompt_tokens = 0
-        for inputs in slices(call.inputs, self._most_inputs):
+        for inputs in slices(call.inputs, min(self._most_inputs, MOST_VECTORS)):
             body: Fields = {"model": self.model, "input": inputs, "encoding_format": "float"}
             if call.dimensions is not None:
                 body["dimensions"] = call.dimensions
             async with client.post(
                 f"{self.base}/embeddings", msgspec.json.encode(body)
             ) as exchange:
-                more, tokens = float_rows(await self._body(exchange), len(inputs))
+                answer = await self._body(exchange, MAX_ANSWER_BYTES)
+            more, tokens = float_rows(answer, len(inputs))
             rows += more
             prompt_tokens += tokens
         if call.dimensions is not None and any(len(row) != call.dimensions for row in rows):
@@ -249,10 +260,10 @@ class OpenAIServer(Engine):
             prompt_tokens += int(counted) if counted.isdigit() else scores.prompt_tokens
         return Scores(probabilities(values), prompt_tokens)
 
-    async def _body(self, exchange: Exchange) -> bytes:
+    async def _body(self, exchange: Exchange, limit_bytes: int = MAX_BODY_BYTES) -> bytes:
         if exchange.status != 200:
             raise await self._refusal(exchange)
-        return await exchange.read()
+        return await exchange.read(limit_bytes)
 
     async def _refusal(self, exchange: Exchange) -> Exception:
         """A server's HTTP error as one of ours, without our key, should it stand there."""
