@@ -104,6 +104,17 @@ def test_an_echo_is_told_when_the_server_has_begun_to_answer(serve: Serve) -> No
     assert refused.error["message"] == "no such thing"
 
 
+def test_a_stream_that_ends_at_once_has_a_role(serve: Serve) -> None:
+    """The first text is the stop; openai-node's helper throws where no chunk had a role."""
+    usage = {"prompt_tokens": 3, "completion_tokens": 1}
+    first = {"choices": [{"index": 0, "delta": {"content": "END"}}], "usage": usage}
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": usage}
+    with upstream(routes(stream_of(first, end))) as theirs:
+        reply = serve(f"m={theirs.url}").chat("m", stream=True, stop="END")
+    deltas = [choice["delta"] for event in reply.events for choice in event["choices"]]
+    assert deltas == [{"role": "assistant", "content": "", "refusal": None}, {}]
+
+
 def test_a_poisonous_request_cannot_shut_others_out(serve: Serve) -> None:
     """It fails again and again with 500; the server passes its trial and is never left alone."""
 
