@@ -377,6 +377,28 @@ async def test_a_second_call_is_dropped_where_the_server_does_not_honour_the_wis
     assert (events[-1].reason, events[-1].usage.prompt_tokens) == ("tool_calls", 30)
 
 
+@pytest.mark.parametrize("again", ["one", ""])
+async def test_a_name_that_a_server_repeats_is_told_once(again: str) -> None:
+    """As LM Studio and others do: clients concatenate what comes again."""
+
+    def piece(call: int, name: str | None, arguments: str) -> dict[str, Any]:
+        function = {"name": name, "arguments": arguments}
+        return {"choices": [{"delta": {"tool_calls": [{"index": call, "function": function}]}}]}
+
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
+    said = stream_of(
+        piece(0, "one", ""), piece(0, again, '{"a":'), piece(0, again, "1}"),
+        piece(1, "two", "{"), piece(1, again, "}"), end,
+    )  # fmt: skip
+    with imitation("no list", **{f"POST {CHAT_PATH}": said}) as server:
+        async with inspected(server) as (engine, client, _):
+            events = await events_of(engine, client, call_of(NAMED))
+    pieces = [(e.call, e.name, e.arguments) for e in events if isinstance(e, ToolCall)]
+    assert pieces == [
+        (0, "one", ""), (0, None, '{"a":'), (0, None, "1}"), (1, "two", "{"), (1, None, "}"),
+    ]  # fmt: skip
+
+
 TOO_LONG = [
     ("vllm", 400, {"object": "error", "message": "This model's maximum context length is 4096 "
      "tokens. However, you requested 5000 tokens.", "type": "BadRequestError", "code": 400}),
