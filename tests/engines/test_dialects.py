@@ -19,7 +19,7 @@ from penstock.domain.errors import (
     InvalidRequest,
     UnsupportedParameter,
 )
-from penstock.domain.event import Event, Finished, Text, ToolCall
+from penstock.domain.event import Event, Finished, ScoredText, Text, ToolCall
 from penstock.domain.event import Prompt as Echo
 from penstock.domain.generation import (
     Chat,
@@ -272,6 +272,10 @@ OPENAI_SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": S
         ("llama-server", call_of(NAMED), {"tool_choice": "required"}),
         ("llama-server", call_of(stop=("x",)), {"stop": None}),
         ("vllm", call_of(stop=("x",)), {"stop": ["x"]}),
+        ("vllm", call_of(stop=("x",), stream=False), {"stop": ["x"], "stream": None}),
+        ("vllm", call_of(stop=("x",), logprobs=1, stream=False), {"stop": None, "stream": True}),
+        ("a provider", call_of(stop=("x",), logprobs=1, stream=False),
+         {"stop": ["x"], "stream": None}),
         ("llama-server", call_of(ONE_CALL), {"parallel_tool_calls": None}),
         ("vllm", call_of(ONE_CALL), {"parallel_tool_calls": False}),
         ("vllm", call_of(NAMED),
@@ -375,6 +379,42 @@ async def test_a_second_call_is_dropped_where_the_server_does_not_honour_the_wis
     assert [event.name for event in events if isinstance(event, ToolCall)] == ["one"]
     assert isinstance(events[-1], Finished)
     assert (events[-1].reason, events[-1].usage.prompt_tokens) == ("tool_calls", 30)
+
+
+def as_vllm_scores(asked: Asked) -> Says:
+    """Told of a stop, vLLM holds text back and cuts it, and has the scores of the stop's tokens."""
+    tokens = ["one", " ", "E", "ND", " two"]
+    pieces = tokens
+    if asked.body.get("stop"):
+        tokens, pieces = tokens[:4], ["o", "n", "e", " "]
+    chunks: list[Any] = []
+    for at, (token, piece) in enumerate(zip(tokens, pieces, strict=True), 1):
+        score = {"token": token, "logprob": -float(at), "bytes": list(token.encode())}
+        usage = {"prompt_tokens": 3, "completion_tokens": at}
+        choice = {"index": 0, "delta": {"content": piece}, "logprobs": {"content": [score]}}
+        chunks.append({"choices": [choice], "usage": usage})
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": usage}
+    if asked.body.get("stream"):
+        return stream_of(*chunks, end)
+    choices = [chunk["choices"][0] for chunk in chunks]
+    message = {"content": "".join(pieces)}
+    scores = [score for choice in choices for score in choice["logprobs"]["content"]]
+    whole = {"message": message, "logprobs": {"content": scores}, "finish_reason": "stop"}
+    return Says({"choices": [whole], "usage": usage})
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_scores_are_those_of_the_text_before_a_stop(stream: bool) -> None:
+    call = call_of(stop=("END",), logprobs=0, stream=stream)
+    with imitation("vllm", **{f"POST {CHAT_PATH}": as_vllm_scores}) as server:
+        async with inspected(server) as (engine, client, _):
+            *events, end = await events_of(engine, client, call)
+    pieces = [event for event in events if isinstance(event, ScoredText)]
+    assert "".join(piece.text for piece in pieces) == "one "
+    scores = [score for piece in pieces for score in piece.logprobs]
+    assert [(score.token, score.logprob) for score in scores] == [("one", -1.0), (" ", -2.0)]
+    assert isinstance(end, Finished)
+    assert (end.reason, end.usage.completion_tokens) == ("stop", 4)
 
 
 @pytest.mark.parametrize("again", ["one", ""])

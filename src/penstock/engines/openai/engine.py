@@ -197,7 +197,8 @@ class OpenAIServer(Engine):
     def _request(self, call: Generation) -> tuple[str, Fields]:
         dialect = self.dialect
         body: Fields = {"model": self.model, **dialect.more, **dialect.sampling(call.sampling)}
-        if call.stream or dialect.always_stream:
+        cut_off = is_cut_off(call, dialect)
+        if call.stream or dialect.always_stream or cut_off:
             body["stream"] = True
             body["stream_options"] = (
                 COUNTED_AS_IT_GOES if dialect.counts_as_it_goes else COUNTED_AT_THE_END
@@ -207,7 +208,7 @@ class OpenAIServer(Engine):
         if dialect.caps_length and call.max_tokens is not None and self._context_length:
             length = min(call.max_tokens, self._context_length)
             call = msgspec.structs.replace(call, max_tokens=length)
-        if call.stop and dialect.reads_stops:
+        if call.stop and dialect.reads_stops and not cut_off:
             body["stop"] = call.stop
         if call.logprobs is not None:
             wanted = call.logprobs and call.logprobs + dialect.more_alternatives
@@ -276,6 +277,14 @@ class OpenAIServer(Engine):
             where = self.origin.authority
             log.warning("%s answered %d for %s: %s", where, exchange.status, self.model, message)
         return refusal(exchange.status, exchange.headers, message, error)
+
+
+def is_cut_off(call: Generation, dialect: Dialect) -> bool:
+    """Whether the server is not told the stops, but cut off where we find one.
+
+    Told of them, vLLM and SGLang cut the text, and not the list of its log-probabilities.
+    """
+    return bool(call.stop) and call.logprobs is not None and dialect.counts_as_it_goes
 
 
 def add_text(body: Fields, call: Generation, prompt: Text | Tokens, dialect: Dialect) -> None:
