@@ -115,6 +115,18 @@ def test_a_stream_that_ends_at_once_has_a_role(serve: Serve) -> None:
     assert deltas == [{"role": "assistant", "content": "", "refusal": None}, {}]
 
 
+@pytest.mark.parametrize("field", [{"reasoning": {"effort": "low"}}, {"reasoning_effort": "low"}])
+def test_how_much_to_think_is_refused_where_a_server_drops_it(
+    serve: Serve, field: dict[str, Any]
+) -> None:
+    with upstream(routes(HELLO) | {"GET /info": Says({"max_total_tokens": 4096})}) as theirs:
+        server = serve(f"m={theirs.url}")
+        reply = server.chat("m", **field)
+        assert (reply.status, reply.error["code"]) == (400, "unsupported_parameter")
+        assert reply.error["param"] == next(iter(field))
+        assert server.chat("m").status == 200
+
+
 def test_a_poisonous_request_cannot_shut_others_out(serve: Serve) -> None:
     """It fails again and again with 500; the server passes its trial and is never left alone."""
 

@@ -276,6 +276,11 @@ OPENAI_SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": S
         ("vllm", call_of(stop=("x",), logprobs=1, stream=False), {"stop": None, "stream": True}),
         ("a provider", call_of(stop=("x",), logprobs=1, stream=False),
          {"stop": ["x"], "stream": None}),
+        ("openai", call_of(stop=tuple("abcdef")), {"stop": ["a", "b", "c", "d"]}),
+        ("tgi", call_of(stop=tuple("abcdef")), {"stop": ["a", "b", "c", "d"]}),
+        ("a provider", call_of(stop=tuple("abcdef")), {"stop": list("abcdef")}),
+        ("tgi", call_of(sampling=Sampling(top_p=1.0, seed=3)), {"top_p": None, "seed": 3}),
+        ("tgi", call_of(sampling=Sampling(top_p=0.9)), {"top_p": 0.9}),
         ("llama-server", call_of(ONE_CALL), {"parallel_tool_calls": None}),
         ("vllm", call_of(ONE_CALL), {"parallel_tool_calls": False}),
         ("vllm", call_of(NAMED),
@@ -379,6 +384,16 @@ async def test_a_second_call_is_dropped_where_the_server_does_not_honour_the_wis
     assert [event.name for event in events if isinstance(event, ToolCall)] == ["one"]
     assert isinstance(events[-1], Finished)
     assert (events[-1].reason, events[-1].usage.prompt_tokens) == ("tool_calls", 30)
+
+
+async def test_more_stops_than_a_server_takes_all_count() -> None:
+    call = call_of(stop=("a", "b", "c", "d", "i"))
+    with imitation("tgi", **POSTS) as server:
+        async with inspected(server) as (engine, client, _):
+            *events, end = await events_of(engine, client, call)
+    assert "".join(event.text for event in events if isinstance(event, Text)) == "h"
+    assert isinstance(end, Finished)
+    assert end.reason == "stop"
 
 
 def as_vllm_scores(asked: Asked) -> Says:

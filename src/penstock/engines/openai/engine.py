@@ -209,7 +209,7 @@ class OpenAIServer(Engine):
             length = min(call.max_tokens, self._context_length)
             call = msgspec.structs.replace(call, max_tokens=length)
         if call.stop and dialect.reads_stops and not cut_off:
-            body["stop"] = call.stop
+            body["stop"] = call.stop[: dialect.most_stops]
         if call.logprobs is not None:
             wanted = call.logprobs and call.logprobs + dialect.more_alternatives
             body["logprobs"] = max(wanted, dialect.least_alternatives)
