@@ -386,6 +386,14 @@ def test_a_plain_answer_is_streamed_in_larger_pieces() -> None:
     assert "stream_interval" not in live
 
 
+def test_an_answer_that_may_be_cut_off_is_counted_by_the_token() -> None:
+    """A stop in a larger piece would be charged with what the piece has behind it."""
+    call = Generation(prompt=HELLO, stream=False, stop=("x",))
+    body = chat_body(call, model="m", context_length=99)
+    assert body["stream"] is True
+    assert "stream_interval" not in body
+
+
 def test_tools_that_may_not_be_called_are_not_shown() -> None:
     chat = msgspec.structs.replace(HELLO, tools=(WEATHER,), tool_choice="none")
     assert "tools" not in chat_body(Generation(prompt=chat), model="m", context_length=99)
