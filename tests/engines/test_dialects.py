@@ -3,7 +3,7 @@
 import json
 import logging
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, get_args
 
@@ -42,6 +42,7 @@ from penstock.engines.base import Declined
 from penstock.engines.openai.dialects import DIALECTS
 from penstock.engines.openai.engine import OpenAIServer
 from penstock.engines.registry import EngineOptions
+from penstock.engines.scores import sigmoid, unchanged
 from penstock.engines.vectors import unpack
 from penstock.http.client import Client
 
@@ -593,6 +594,24 @@ async def test_scores_of_every_shape_are_probabilities_in_order(name: str) -> No
     assert asked[field] == ["a", "b"]
     assert scores.values == pytest.approx((0.1, 0.9), abs=1e-6)
     assert scores.prompt_tokens == 9
+
+
+@pytest.mark.parametrize(
+    ("end", "scale"),
+    [("</s>", sigmoid), ("", sigmoid), ("<|im_end|>", unchanged), (None, unchanged)],
+)
+async def test_a_score_of_llama_server_does_not_depend_on_other_documents(
+    end: str | None, scale: Callable[[float], float]
+) -> None:
+    """A cross-encoder's logit may be any number; those of Qwen's are probabilities already."""
+    given = (0.2, 0.9)
+    results = [{"index": at, "relevance_score": score} for at, score in enumerate(given)]
+    said = Says({"results": results})
+    props = Says(PROPS | {"eos_token": end})
+    with imitation("llama-server", **{"POST /v1/rerank": said, "GET /props": props}) as server:
+        async with inspected(server) as (engine, client, _):
+            scores = await engine.rerank(client, RerankCall(query="q", documents=("a", "b")))
+    assert scores.values == pytest.approx(tuple(map(scale, given)))
 
 
 # -- keys -----------------------------------------------------------------------------------------

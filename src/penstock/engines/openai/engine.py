@@ -40,6 +40,7 @@ from penstock.engines.openai.identify import (
     Said,
     context_length_of,
     facts_of,
+    gives_logits,
     identify,
     kind_of,
 )
@@ -110,6 +111,7 @@ class OpenAIServer(Engine):
         self._most_inputs = self.dialect.most_inputs
         self._template: str | None = None
         self._context_length: int | None = None
+        self._gives_logits = False
 
     def launch(self, run_dir: Path) -> Launch | None:
         return None
@@ -130,6 +132,7 @@ class OpenAIServer(Engine):
         self.dialect = DIALECTS[kind]
         self._template = said.properties.chat_template if said.properties is not None else None
         self._context_length = context_length_of(said)
+        self._gives_logits = gives_logits(said)
         self._most_inputs = (said.info and said.info.max_client_batch_size) or (
             self.dialect.most_inputs
         )
@@ -259,7 +262,7 @@ class OpenAIServer(Engine):
             scores = dialect.scores(answer, len(documents), unchanged)
             values += scores.values
             prompt_tokens += int(counted) if counted.isdigit() else scores.prompt_tokens
-        return Scores(probabilities(values), prompt_tokens)
+        return Scores(probabilities(values, logits=self._gives_logits), prompt_tokens)
 
     async def _body(self, exchange: Exchange, limit_bytes: int = MAX_BODY_BYTES) -> bytes:
         if exchange.status != 200:
@@ -398,9 +401,9 @@ def slices(items: Sequence[T], length: int) -> Iterator[Sequence[T]]:
         yield items[at : at + length]
 
 
-def probabilities(scores: Sequence[float]) -> tuple[float, ...]:
-    """Scores from 0 to 1: what is beyond shows that they are logits."""
-    if all(0 <= score <= 1 for score in scores):
+def probabilities(scores: Sequence[float], *, logits: bool) -> tuple[float, ...]:
+    """Scores from 0 to 1. Where it is not known that they are `logits`, one beyond shows it."""
+    if not logits and all(0 <= score <= 1 for score in scores):
         return tuple(scores)
     return tuple(map(sigmoid, scores))
 
