@@ -116,6 +116,12 @@ def test_what_contradicts_itself_is_refused(bundled_server: Server, schema: dict
             refused(ask(bundled_server, route, format_of(schema)), SCHEMA_PARAM)
 
 
+def test_what_is_refused_is_not_echoed_first(bundled_server: Server) -> None:
+    never = format_of({"allOf": [{"type": "string"}, {"type": "integer"}]})
+    reply = ask(bundled_server, "completions", never | {"echo": True, "stream": True})
+    refused(reply, SCHEMA_PARAM)
+
+
 # -- what is kept to -----------------------------------------------------------------------------
 
 KEPT: list[tuple[dict[str, Any], Callable[[Any], Any]]] = [

@@ -88,6 +88,45 @@ def test_what_is_tried_again_before_the_first_byte(
         assert reply.headers["retry-after"] == "3600"
 
 
+def test_an_echo_is_told_when_the_server_has_begun_to_answer(serve: Serve) -> None:
+    """What it says before is no event of a stream: it has a status, or is tried again."""
+    wrong = Says({"error": {"message": "no such thing"}}, 400)
+    answers = in_turn(DOWN, HELLO, wrong)
+    with upstream(routes() | {"POST /v1/completions": answers}) as theirs:
+        server = serve(f"m={theirs.url}")
+        body = {"model": "m", "prompt": "Once, ", "echo": True, "stream": True}
+        told = server.post("completions", body)
+        assert len(theirs.posted("/v1/completions")) == 2
+        refused = server.post("completions", body)
+    assert (told.status, refused.status) == (200, 400)
+    texts = [choice["text"] for event in told.events for choice in event["choices"]]
+    assert texts == ["Once, ", "hello", ""]
+    assert refused.error["message"] == "no such thing"
+
+
+def test_a_stream_that_ends_at_once_has_a_role(serve: Serve) -> None:
+    """The first text is the stop; openai-node's helper throws where no chunk had a role."""
+    usage = {"prompt_tokens": 3, "completion_tokens": 1}
+    first = {"choices": [{"index": 0, "delta": {"content": "END"}}], "usage": usage}
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": usage}
+    with upstream(routes(stream_of(first, end))) as theirs:
+        reply = serve(f"m={theirs.url}").chat("m", stream=True, stop="END")
+    deltas = [choice["delta"] for event in reply.events for choice in event["choices"]]
+    assert deltas == [{"role": "assistant", "content": "", "refusal": None}, {}]
+
+
+@pytest.mark.parametrize("field", [{"reasoning": {"effort": "low"}}, {"reasoning_effort": "low"}])
+def test_how_much_to_think_is_refused_where_a_server_drops_it(
+    serve: Serve, field: dict[str, Any]
+) -> None:
+    with upstream(routes(HELLO) | {"GET /info": Says({"max_total_tokens": 4096})}) as theirs:
+        server = serve(f"m={theirs.url}")
+        reply = server.chat("m", **field)
+        assert (reply.status, reply.error["code"]) == (400, "unsupported_parameter")
+        assert reply.error["param"] == next(iter(field))
+        assert server.chat("m").status == 200
+
+
 def test_a_poisonous_request_cannot_shut_others_out(serve: Serve) -> None:
     """It fails again and again with 500; the server passes its trial and is never left alone."""
 

@@ -1,8 +1,9 @@
 """Servers of every kind, imitated over real HTTP from what their sources and docs say."""
 
+import json
 import logging
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, get_args
 
@@ -18,7 +19,7 @@ from penstock.domain.errors import (
     InvalidRequest,
     UnsupportedParameter,
 )
-from penstock.domain.event import Event, Finished, Text, ToolCall
+from penstock.domain.event import Event, Finished, ScoredText, Text, ToolCall
 from penstock.domain.event import Prompt as Echo
 from penstock.domain.generation import (
     Chat,
@@ -41,6 +42,8 @@ from penstock.engines.base import Declined
 from penstock.engines.openai.dialects import DIALECTS
 from penstock.engines.openai.engine import OpenAIServer
 from penstock.engines.registry import EngineOptions
+from penstock.engines.scores import sigmoid, unchanged
+from penstock.engines.vectors import unpack
 from penstock.http.client import Client
 
 KEY = "sk-theirs-0123456789"
@@ -48,6 +51,7 @@ CHAT = Chat(messages=(Message(role="user", content="hello"),))
 TOOLS = tuple(Tool(function=Function(name=name, parameters={})) for name in ("one", "two"))
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}}
 CHAT_PATH, TEXT_PATH = "/v1/chat/completions", "/v1/completions"
+MIB = 1024**2
 
 
 def cards(owned_by: str, model: str = "m", **more: Any) -> Says:
@@ -269,6 +273,15 @@ OPENAI_SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": S
         ("llama-server", call_of(NAMED), {"tool_choice": "required"}),
         ("llama-server", call_of(stop=("x",)), {"stop": None}),
         ("vllm", call_of(stop=("x",)), {"stop": ["x"]}),
+        ("vllm", call_of(stop=("x",), stream=False), {"stop": ["x"], "stream": None}),
+        ("vllm", call_of(stop=("x",), logprobs=1, stream=False), {"stop": None, "stream": True}),
+        ("a provider", call_of(stop=("x",), logprobs=1, stream=False),
+         {"stop": ["x"], "stream": None}),
+        ("openai", call_of(stop=tuple("abcdef")), {"stop": ["a", "b", "c", "d"]}),
+        ("tgi", call_of(stop=tuple("abcdef")), {"stop": ["a", "b", "c", "d"]}),
+        ("a provider", call_of(stop=tuple("abcdef")), {"stop": list("abcdef")}),
+        ("tgi", call_of(sampling=Sampling(top_p=1.0, seed=3)), {"top_p": None, "seed": 3}),
+        ("tgi", call_of(sampling=Sampling(top_p=0.9)), {"top_p": 0.9}),
         ("llama-server", call_of(ONE_CALL), {"parallel_tool_calls": None}),
         ("vllm", call_of(ONE_CALL), {"parallel_tool_calls": False}),
         ("vllm", call_of(NAMED),
@@ -374,6 +387,74 @@ async def test_a_second_call_is_dropped_where_the_server_does_not_honour_the_wis
     assert (events[-1].reason, events[-1].usage.prompt_tokens) == ("tool_calls", 30)
 
 
+async def test_more_stops_than_a_server_takes_all_count() -> None:
+    call = call_of(stop=("a", "b", "c", "d", "i"))
+    with imitation("tgi", **POSTS) as server:
+        async with inspected(server) as (engine, client, _):
+            *events, end = await events_of(engine, client, call)
+    assert "".join(event.text for event in events if isinstance(event, Text)) == "h"
+    assert isinstance(end, Finished)
+    assert end.reason == "stop"
+
+
+def as_vllm_scores(asked: Asked) -> Says:
+    """Told of a stop, vLLM holds text back and cuts it, and has the scores of the stop's tokens."""
+    tokens = ["one", " ", "E", "ND", " two"]
+    pieces = tokens
+    if asked.body.get("stop"):
+        tokens, pieces = tokens[:4], ["o", "n", "e", " "]
+    chunks: list[Any] = []
+    for at, (token, piece) in enumerate(zip(tokens, pieces, strict=True), 1):
+        score = {"token": token, "logprob": -float(at), "bytes": list(token.encode())}
+        usage = {"prompt_tokens": 3, "completion_tokens": at}
+        choice = {"index": 0, "delta": {"content": piece}, "logprobs": {"content": [score]}}
+        chunks.append({"choices": [choice], "usage": usage})
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}], "usage": usage}
+    if asked.body.get("stream"):
+        return stream_of(*chunks, end)
+    choices = [chunk["choices"][0] for chunk in chunks]
+    message = {"content": "".join(pieces)}
+    scores = [score for choice in choices for score in choice["logprobs"]["content"]]
+    whole = {"message": message, "logprobs": {"content": scores}, "finish_reason": "stop"}
+    return Says({"choices": [whole], "usage": usage})
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_the_scores_are_those_of_the_text_before_a_stop(stream: bool) -> None:
+    call = call_of(stop=("END",), logprobs=0, stream=stream)
+    with imitation("vllm", **{f"POST {CHAT_PATH}": as_vllm_scores}) as server:
+        async with inspected(server) as (engine, client, _):
+            *events, end = await events_of(engine, client, call)
+    pieces = [event for event in events if isinstance(event, ScoredText)]
+    assert "".join(piece.text for piece in pieces) == "one "
+    scores = [score for piece in pieces for score in piece.logprobs]
+    assert [(score.token, score.logprob) for score in scores] == [("one", -1.0), (" ", -2.0)]
+    assert isinstance(end, Finished)
+    assert (end.reason, end.usage.completion_tokens) == ("stop", 4)
+
+
+@pytest.mark.parametrize("again", ["one", ""])
+async def test_a_name_that_a_server_repeats_is_told_once(again: str) -> None:
+    """As LM Studio and others do: clients concatenate what comes again."""
+
+    def piece(call: int, name: str | None, arguments: str) -> dict[str, Any]:
+        function = {"name": name, "arguments": arguments}
+        return {"choices": [{"delta": {"tool_calls": [{"index": call, "function": function}]}}]}
+
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
+    said = stream_of(
+        piece(0, "one", ""), piece(0, again, '{"a":'), piece(0, again, "1}"),
+        piece(1, "two", "{"), piece(1, again, "}"), end,
+    )  # fmt: skip
+    with imitation("no list", **{f"POST {CHAT_PATH}": said}) as server:
+        async with inspected(server) as (engine, client, _):
+            events = await events_of(engine, client, call_of(NAMED))
+    pieces = [(e.call, e.name, e.arguments) for e in events if isinstance(e, ToolCall)]
+    assert pieces == [
+        (0, "one", ""), (0, None, '{"a":'), (0, None, "1}"), (1, "two", "{"), (1, None, "}"),
+    ]  # fmt: skip
+
+
 TOO_LONG = [
     ("vllm", 400, {"object": "error", "message": "This model's maximum context length is 4096 "
      "tokens. However, you requested 5000 tokens.", "type": "BadRequestError", "code": 400}),
@@ -456,6 +537,29 @@ async def test_embeddings_are_asked_for_in_parts_as_large_as_the_server_takes() 
                 await engine.embed(client, EmbeddingCall(inputs=((1, 2),)))
 
 
+async def test_no_answer_is_asked_for_that_would_be_too_long_to_read() -> None:
+    """1,000 long vectors are 80 MB of JSON, which would be a failure of the server's."""
+    inputs = tuple("x" * (1 + at % 7) for at in range(600))
+    with imitation("no list", **{"POST /v1/embeddings": embeds}) as server:
+        async with inspected(server) as (engine, client, _):
+            vectors = await engine.embed(client, EmbeddingCall(inputs=inputs))
+        asked = [len(body["input"]) for body in server.posted("/v1/embeddings")]
+    assert asked == [256, 256, 88]
+    lengths = [row[0] / row[2] for row in map(unpack, vectors.rows)]
+    assert lengths == pytest.approx([len(text) for text in inputs])
+    assert vectors.prompt_tokens == sum(map(len, inputs))
+
+
+async def test_an_answer_of_long_vectors_is_read() -> None:
+    def spacious(asked: Asked) -> Says:
+        return Says(json.dumps(embeds(asked).body).encode() + b" " * (65 * MIB))
+
+    with imitation("no list", **{"POST /v1/embeddings": spacious}) as server:
+        async with inspected(server) as (engine, client, _):
+            vectors = await engine.embed(client, EmbeddingCall(inputs=("a",)))
+    assert len(vectors.rows) == 1
+
+
 async def test_dimensions_that_a_server_ignores_are_refused() -> None:
     with imitation("no list", **{"POST /v1/embeddings": embeds}) as server:
         async with inspected(server) as (engine, client, _):
@@ -490,6 +594,24 @@ async def test_scores_of_every_shape_are_probabilities_in_order(name: str) -> No
     assert asked[field] == ["a", "b"]
     assert scores.values == pytest.approx((0.1, 0.9), abs=1e-6)
     assert scores.prompt_tokens == 9
+
+
+@pytest.mark.parametrize(
+    ("end", "scale"),
+    [("</s>", sigmoid), ("", sigmoid), ("<|im_end|>", unchanged), (None, unchanged)],
+)
+async def test_a_score_of_llama_server_does_not_depend_on_other_documents(
+    end: str | None, scale: Callable[[float], float]
+) -> None:
+    """A cross-encoder's logit may be any number; those of Qwen's are probabilities already."""
+    given = (0.2, 0.9)
+    results = [{"index": at, "relevance_score": score} for at, score in enumerate(given)]
+    said = Says({"results": results})
+    props = Says(PROPS | {"eos_token": end})
+    with imitation("llama-server", **{"POST /v1/rerank": said, "GET /props": props}) as server:
+        async with inspected(server) as (engine, client, _):
+            scores = await engine.rerank(client, RerankCall(query="q", documents=("a", "b")))
+    assert scores.values == pytest.approx(tuple(map(scale, given)))
 
 
 # -- keys -----------------------------------------------------------------------------------------

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from adapter_files import gguf_adapter, numbers, peft_adapter
 from safetensors_model import write_embedder, write_json, write_safetensors, write_safetensors_model
+from upstream_servers import Says, upstream
 
-from penstock.domain.errors import UnsupportedParameter
+from penstock.domain.errors import InvalidRequest, UnsupportedParameter
 from penstock.domain.generation import (
     Chat,
     Function,
@@ -38,6 +39,7 @@ from penstock.engines.vllm.refusal import explain
 from penstock.engines.vllm.request import chat_body, completion_body, echo_body
 from penstock.engines.workers.vllm_serve import NewsLogger
 from penstock.fleet.local import KEPT_LINES
+from penstock.http.client import Client, Origin
 
 GIB = 1024**3
 ON_CPU = VllmInstall(Path("/opt/vllm/bin/python"), "0.32.0", "cpu")
@@ -384,6 +386,14 @@ def test_a_plain_answer_is_streamed_in_larger_pieces() -> None:
     assert "stream_interval" not in live
 
 
+def test_an_answer_that_may_be_cut_off_is_counted_by_the_token() -> None:
+    """A stop in a larger piece would be charged with what the piece has behind it."""
+    call = Generation(prompt=HELLO, stream=False, stop=("x",))
+    body = chat_body(call, model="m", context_length=99)
+    assert body["stream"] is True
+    assert "stream_interval" not in body
+
+
 def test_tools_that_may_not_be_called_are_not_shown() -> None:
     chat = msgspec.structs.replace(HELLO, tools=(WEATHER,), tool_choice="none")
     assert "tools" not in chat_body(Generation(prompt=chat), model="m", context_length=99)
@@ -419,6 +429,16 @@ def test_a_hidden_first_token_is_not_shown() -> None:
     assert prompt.logprobs is not None
     assert [score.token for score in prompt.logprobs] == ["Once", " upon"]
     assert [score.logprob for score in prompt.logprobs] == [None, -0.5]
+
+
+async def test_a_prompt_is_not_echoed_before_a_refusal(model: Path) -> None:
+    answers = {"POST /v1/completions": Says({"error": {"message": "not today"}}, 400)}
+    with upstream(answers) as server:
+        client = Client(Origin.parse(f"http://127.0.0.1:{server.port}"))
+        call = Generation(prompt=Text("Once"), echo=True)
+        with pytest.raises(InvalidRequest, match="not today"):
+            await anext(aiter(engine(model).generate(client, call)))
+        await client.aclose()
 
 
 # -- last words -------------------------------------------------------------------------------

@@ -118,13 +118,22 @@ class ChunkReader:
     what came before it in the same read is not lost.
     """
 
-    __slots__ = ("_completion_tokens", "_reason", "_started", "_unsaid", "_usage", "failure")
+    __slots__ = (
+        "_completion_tokens",
+        "_named",
+        "_reason",
+        "_started",
+        "_unsaid",
+        "_usage",
+        "failure",
+    )
 
     def __init__(self) -> None:
         self._reason: FinishReason | None = None
         self._usage: _Usage | None = None
         self._started: Started | None = None
         self._completion_tokens = 0
+        self._named: set[int] = set()
         self._unsaid: tuple[TokenLogprob, ...] = ()
         self.failure: EngineFailed | None = None
 
@@ -173,7 +182,7 @@ class ChunkReader:
                 events.append(Reasoning(str(reasoning), tokens))
                 tokens = 0
             if delta.tool_calls:
-                events += _tool_calls(delta.tool_calls, tokens)
+                events += self._tool_calls(delta.tool_calls, tokens)
                 self._completion_tokens += tokens
                 tokens = 0
         if choice.logprobs is not None and (scores := _scores(choice.logprobs)):
@@ -187,6 +196,16 @@ class ChunkReader:
         elif text:
             self._completion_tokens += tokens
             events.append(Text(text, tokens))
+
+    def _tool_calls(self, calls: list[_ToolCall], tokens: int) -> Iterator[ToolCall]:
+        """The first of them has all the tokens. Some engines tell a call's name in every piece."""
+        for at, call in enumerate(calls):
+            function = call.function or _Function()
+            index = at if call.index is None else call.index
+            name = function.name if function.name and index not in self._named else None
+            if name is not None:
+                self._named.add(index)
+            yield ToolCall(index, function.arguments or "", name, tokens if at == 0 else 0)
 
     def _scores_of(self, text: str, scores: tuple[TokenLogprob, ...]) -> tuple[TokenLogprob, ...]:
         """The scores of what is content: those of calls, thoughts and dropped white space are not.
@@ -239,14 +258,6 @@ class ChunkReader:
     def stopped(self, tokens_after: int) -> Finished:
         """The end when we found a stop and cut the engine off: counted by us, up to the stop."""
         return Finished("stop", self._own_count(tokens_after))
-
-
-def _tool_calls(calls: list[_ToolCall], tokens: int) -> Iterator[ToolCall]:
-    """The first of them has all the tokens."""
-    for at, call in enumerate(calls):
-        function = call.function or _Function()
-        index = at if call.index is None else call.index
-        yield ToolCall(index, function.arguments or "", function.name, tokens if at == 0 else 0)
 
 
 def _without_end(text: str, scores: tuple[TokenLogprob, ...]) -> tuple[TokenLogprob, ...]:

@@ -1,10 +1,12 @@
-"""A prompt that a server gave back, with the log-probabilities of its tokens, as an event."""
+"""The prompt before its continuation: as an event, with the log-probabilities of its tokens."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 
 import msgspec
 
-from penstock.domain.event import Alternative, Prompt, TokenLogprob
+from penstock.domain.event import Alternative, Event, Prompt, TokenLogprob
+from penstock.engines.base import Batches
 
 
 class _EchoedUsage(msgspec.Struct):
@@ -29,6 +31,18 @@ class Echoed(msgspec.Struct):
 
     choices: list[EchoedChoice]
     usage: _EchoedUsage
+
+
+async def after(prompt: Prompt, batches: Batches) -> AsyncGenerator[list[Event], None]:
+    """`batches`, with the prompt at the head of the first one.
+
+    It is not told before: a refusal has a status, and another try is made, only as long as
+    nothing has been said.
+    """
+    async with aclosing(batches):
+        yield [prompt, *await anext(aiter(batches))]
+        async for batch in batches:
+            yield batch
 
 
 def prompt_event(echoed: EchoedChoice) -> Prompt:

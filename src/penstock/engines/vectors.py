@@ -9,6 +9,9 @@ import msgspec
 
 from penstock.domain.errors import EngineFailed
 
+#: A request may have 2,048 inputs, and a vector some 4,096 numbers of 20 characters.
+MAX_ANSWER_BYTES = 256 * 1024 * 1024
+
 
 class _Row(msgspec.Struct):
     embedding: list[float]

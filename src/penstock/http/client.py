@@ -17,6 +17,8 @@ import msgspec
 SWEEP_INTERVAL_S = 0.5
 BUFFER_BYTES = 256 * 1024
 MAX_HEAD_BYTES = 64 * 1024
+#: Of a body, where whoever reads it says nothing else.
+MAX_BODY_BYTES = 64 * 1024 * 1024
 NEVER = float("inf")
 
 
@@ -249,7 +251,7 @@ class Exchange:
         wire = self._wire
         return wire.batches.pop() if wire.complete and len(wire.batches) == 1 else None
 
-    async def read(self, limit_bytes: int = 64 * 1024 * 1024) -> bytes:
+    async def read(self, limit_bytes: int = MAX_BODY_BYTES) -> bytes:
         """The whole body. Raises Broken when it is longer than `limit_bytes`."""
         wire = self._wire
         parts: list[bytes] = []

@@ -48,9 +48,10 @@ OURS = frozenset(
         "dimensions",
         "best_of",
         "fail_fast",
-        "reasoning",
     }
 )
+#: Another's way to say the same as a field, which is honoured where that is.
+SAME_AS = {"reasoning": "reasoning_effort"}
 AnyRequest = (
     ChatCompletionRequest | CompletionRequest | EmbeddingRequest | PicturesRequest | RerankRequest
 )
@@ -91,7 +92,8 @@ def check_attributes(request: AnyRequest, capabilities: Capabilities) -> None:
 def refused_fields(type_: type[msgspec.Struct], attributes: frozenset[str]) -> tuple[str, ...]:
     """The fields of a request that a model of these attributes does not honour, in their order."""
     accepted = attributes | OURS | IGNORED.keys() | IMAGE_HINTS.keys()
-    return tuple(field for field in type_.__struct_fields__ if field not in accepted)
+    fields = type_.__struct_fields__
+    return tuple(field for field in fields if SAME_AS.get(field, field) not in accepted)
 
 
 def honoured_fields(type_: type[msgspec.Struct], capabilities: Capabilities) -> list[str]:

@@ -52,7 +52,7 @@ class ChunkWriter(ABC):
 
     @abstractmethod
     def events(self, call: int, events: list[Event]) -> list[bytes]:
-        """The chunks of events other than the end."""
+        """The chunks of all events but the end, which may be among them: nothing will follow."""
 
     @abstractmethod
     def finish(self, call: int, reason: Finished) -> bytes:
@@ -61,10 +61,10 @@ class ChunkWriter(ABC):
     def write(self, part: Part) -> bytes:
         """All chunks of one part, ready for the socket."""
         events = part.events
+        chunks = self.events(part.call, events)
         last = events[-1] if events else None
         if not isinstance(last, Finished):
-            return b"".join(self.events(part.call, events))
-        chunks = self.events(part.call, events[:-1])
+            return b"".join(chunks)
         self._usage[part.call] = last.usage
         self._open_choices -= 1
         choice = self.finish(part.call, last)

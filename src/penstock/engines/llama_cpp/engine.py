@@ -38,6 +38,7 @@ from penstock.engines.base import (
     local_client,
 )
 from penstock.engines.control_tokens import ControlTokens
+from penstock.engines.echo import after
 from penstock.engines.formats.gguf import GgufMetadata, read_metadata
 from penstock.engines.formats.gguf_reader import GgufError
 from penstock.engines.llama_cpp.fields import (
@@ -297,12 +298,12 @@ class LlamaCpp(Engine):
     async def _generate_after_echo(
         self, client: Client, call: Generation
     ) -> AsyncGenerator[list[Event], None]:
-        yield [await self._echo(client, call)]
+        prompt = await self._echo(client, call)
         if call.max_tokens == 0:
             prompt_tokens = len(await self._prompt_pieces(client, call))
-            yield [Finished("length", Usage(prompt_tokens=prompt_tokens))]
+            yield [prompt, Finished("length", Usage(prompt_tokens=prompt_tokens))]
             return
-        async with aclosing(self._continue(client, call)) as batches:
+        async with aclosing(after(prompt, self._continue(client, call))) as batches:
             async for batch in batches:
                 yield batch
 

@@ -58,6 +58,12 @@ def neutral_sampling(*, every_top_k: int) -> Callable[[Sampling], Fields]:
     return fields_of
 
 
+def tgi_sampling(sampling: Sampling) -> Fields:
+    """All tokens are its default, and it refuses to be told so."""
+    every = sampling.top_p == 1
+    return plain_sampling(msgspec.structs.replace(sampling, top_p=None) if every else sampling)
+
+
 def plain_template(chat: Chat) -> Fields:
     fields: Fields = {}
     if chat.template_arguments is not None:
@@ -132,10 +138,11 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     `ignores` are request fields that it drops in silence. `tool_wishes` are the values of
     `tool_choice` that it honours. `one_call_only` tells that it honours
     `parallel_tool_calls: false`, `begins_calls` that a forced call is to be begun for it, and
-    `reads_stops` that it keeps to `stop` without losing text that only might have begun one (we
-    look for stops in any case). `takes_token_ids`: as prompts and as inputs of embeddings.
-    `most_inputs` go into one request for embeddings or scores, which `rerank` is under the root for
-    if `rerank_at_root`. `always_stream`: it does not notice
+    `reads_stops` that it keeps to `stop` without losing text that only might have begun one: of
+    more than `most_stops`, it is told the first (we look for all of them in any case).
+    `takes_token_ids`: as prompts and as inputs of embeddings. `most_inputs` go into one request for
+    embeddings or scores, which `rerank` is under the root for if `rerank_at_root`.
+    `always_stream`: it does not notice
     that the client of a plain call has left. `counts_as_it_goes`: it can tell with every chunk how
     much it has made, which is what a client that leaves is charged. `salts_cache`: it can keep what
     accounts have asked apart in its cache of prompts, whose speed would tell of it. Of alternatives
@@ -156,6 +163,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     one_call_only: bool = True
     begins_calls: bool = False
     reads_stops: bool = True
+    most_stops: int | None = None
     takes_token_ids: bool = True
     least_alternatives: int = 0
     more_alternatives: int = 0
@@ -185,6 +193,7 @@ DIALECTS: dict[str, Dialect] = {
         title="OpenAI",
         ignores=frozenset({"top_k", "min_p", "repetition_penalty", "chat_template_kwargs"}),
         chat_length_field="max_completion_tokens",
+        most_stops=4,
     ),
     "vllm": Dialect(
         title="vLLM",
@@ -218,9 +227,11 @@ DIALECTS: dict[str, Dialect] = {
                 "reasoning_effort", "chat_template_kwargs",
             }
         ),
+        sampling=tgi_sampling,
         chat_format=tgi_format,
         text_format=no_format,
         one_call_only=False,
+        most_stops=4,
         takes_token_ids=False,
     ),
     "tei": Dialect(

@@ -32,7 +32,7 @@ from penstock.engines import attributes
 from penstock.engines.answer import Answer, first_call_only
 from penstock.engines.base import Batches, Declined, Engine, Launch
 from penstock.engines.chunks import error_message
-from penstock.engines.echo import Echoed, prompt_event
+from penstock.engines.echo import Echoed, after, prompt_event
 from penstock.engines.llama_cpp.fields import with_call_begun
 from penstock.engines.openai.dialects import DIALECTS, Dialect, Fields, ToolWish
 from penstock.engines.openai.identify import (
@@ -40,12 +40,21 @@ from penstock.engines.openai.identify import (
     Said,
     context_length_of,
     facts_of,
+    gives_logits,
     identify,
     kind_of,
 )
 from penstock.engines.scores import sigmoid, unchanged
-from penstock.engines.vectors import float_rows, unit_rows
-from penstock.http.client import DEFAULT_TIMEOUTS, Broken, Client, Exchange, Origin, Timeouts
+from penstock.engines.vectors import MAX_ANSWER_BYTES, float_rows, unit_rows
+from penstock.http.client import (
+    DEFAULT_TIMEOUTS,
+    MAX_BODY_BYTES,
+    Broken,
+    Client,
+    Exchange,
+    Origin,
+    Timeouts,
+)
 
 log = logging.getLogger(__name__)
 
@@ -57,6 +66,8 @@ TOO_LONG = re.compile(
     re.IGNORECASE,
 )
 
+#: Inputs of one request for embeddings: so many vectors, however long, are an answer that is read.
+MOST_VECTORS = 256
 #: Where the wish for a format may stand in a request.
 FORMAT_FIELDS = frozenset({"response_format", "structured_outputs"})
 COUNTED_AT_THE_END = {"include_usage": True}
@@ -100,6 +111,7 @@ class OpenAIServer(Engine):
         self._most_inputs = self.dialect.most_inputs
         self._template: str | None = None
         self._context_length: int | None = None
+        self._gives_logits = False
 
     def launch(self, run_dir: Path) -> Launch | None:
         return None
@@ -120,6 +132,7 @@ class OpenAIServer(Engine):
         self.dialect = DIALECTS[kind]
         self._template = said.properties.chat_template if said.properties is not None else None
         self._context_length = context_length_of(said)
+        self._gives_logits = gives_logits(said)
         self._most_inputs = (said.info and said.info.max_client_batch_size) or (
             self.dialect.most_inputs
         )
@@ -166,12 +179,11 @@ class OpenAIServer(Engine):
             prompt = prompt_event(echoed.choices[0])
         except (msgspec.MsgspecError, UnicodeDecodeError, IndexError, ValueError):
             raise EngineFailed("The server's echo of the prompt is not readable.") from None
-        yield [prompt]
         if call.max_tokens == 0:
-            yield [Finished("length", Usage(prompt_tokens=echoed.usage.prompt_tokens))]
+            yield [prompt, Finished("length", Usage(prompt_tokens=echoed.usage.prompt_tokens))]
             return
         alone = msgspec.structs.replace(call, echo=False)
-        async with aclosing(self._answer(client, alone)) as batches:
+        async with aclosing(after(prompt, self._answer(client, alone))) as batches:
             async for batch in batches:
                 yield batch
 
@@ -188,7 +200,8 @@ class OpenAIServer(Engine):
     def _request(self, call: Generation) -> tuple[str, Fields]:
         dialect = self.dialect
         body: Fields = {"model": self.model, **dialect.more, **dialect.sampling(call.sampling)}
-        if call.stream or dialect.always_stream:
+        cut_off = is_cut_off(call, dialect)
+        if call.stream or dialect.always_stream or cut_off:
             body["stream"] = True
             body["stream_options"] = (
                 COUNTED_AS_IT_GOES if dialect.counts_as_it_goes else COUNTED_AT_THE_END
@@ -198,8 +211,8 @@ class OpenAIServer(Engine):
         if dialect.caps_length and call.max_tokens is not None and self._context_length:
             length = min(call.max_tokens, self._context_length)
             call = msgspec.structs.replace(call, max_tokens=length)
-        if call.stop and dialect.reads_stops:
-            body["stop"] = call.stop
+        if call.stop and dialect.reads_stops and not cut_off:
+            body["stop"] = call.stop[: dialect.most_stops]
         if call.logprobs is not None:
             wanted = call.logprobs and call.logprobs + dialect.more_alternatives
             body["logprobs"] = max(wanted, dialect.least_alternatives)
@@ -217,14 +230,15 @@ class OpenAIServer(Engine):
             raise no_token_ids(dialect, "input")
         rows: list[list[float]] = []
         prompt_tokens = 0
-        for inputs in slices(call.inputs, self._most_inputs):
+        for inputs in slices(call.inputs, min(self._most_inputs, MOST_VECTORS)):
             body: Fields = {"model": self.model, "input": inputs, "encoding_format": "float"}
             if call.dimensions is not None:
                 body["dimensions"] = call.dimensions
             async with client.post(
                 f"{self.base}/embeddings", msgspec.json.encode(body)
             ) as exchange:
-                more, tokens = float_rows(await self._body(exchange), len(inputs))
+                answer = await self._body(exchange, MAX_ANSWER_BYTES)
+            more, tokens = float_rows(answer, len(inputs))
             rows += more
             prompt_tokens += tokens
         if call.dimensions is not None and any(len(row) != call.dimensions for row in rows):
@@ -248,12 +262,12 @@ class OpenAIServer(Engine):
             scores = dialect.scores(answer, len(documents), unchanged)
             values += scores.values
             prompt_tokens += int(counted) if counted.isdigit() else scores.prompt_tokens
-        return Scores(probabilities(values), prompt_tokens)
+        return Scores(probabilities(values, logits=self._gives_logits), prompt_tokens)
 
-    async def _body(self, exchange: Exchange) -> bytes:
+    async def _body(self, exchange: Exchange, limit_bytes: int = MAX_BODY_BYTES) -> bytes:
         if exchange.status != 200:
             raise await self._refusal(exchange)
-        return await exchange.read()
+        return await exchange.read(limit_bytes)
 
     async def _refusal(self, exchange: Exchange) -> Exception:
         """A server's HTTP error as one of ours, without our key, should it stand there."""
@@ -268,12 +282,12 @@ class OpenAIServer(Engine):
         return refusal(exchange.status, exchange.headers, message, error)
 
 
-async def after(event: Event, batches: Batches) -> AsyncGenerator[list[Event], None]:
-    """`batches`, with an event of ours before them."""
-    yield [event]
-    async with aclosing(batches):
-        async for batch in batches:
-            yield batch
+def is_cut_off(call: Generation, dialect: Dialect) -> bool:
+    """Whether the server is not told the stops, but cut off where we find one.
+
+    Told of them, vLLM and SGLang cut the text, and not the list of its log-probabilities.
+    """
+    return bool(call.stop) and call.logprobs is not None and dialect.counts_as_it_goes
 
 
 def add_text(body: Fields, call: Generation, prompt: Text | Tokens, dialect: Dialect) -> None:
@@ -387,9 +401,9 @@ def slices(items: Sequence[T], length: int) -> Iterator[Sequence[T]]:
         yield items[at : at + length]
 
 
-def probabilities(scores: Sequence[float]) -> tuple[float, ...]:
-    """Scores from 0 to 1: what is beyond shows that they are logits."""
-    if all(0 <= score <= 1 for score in scores):
+def probabilities(scores: Sequence[float], *, logits: bool) -> tuple[float, ...]:
+    """Scores from 0 to 1. Where it is not known that they are `logits`, one beyond shows it."""
+    if not logits and all(0 <= score <= 1 for score in scores):
         return tuple(scores)
     return tuple(map(sigmoid, scores))
 

@@ -25,6 +25,9 @@ OWNERS = {
     "system": "openai",
 }
 
+#: How answers of Qwen's language models end. llama.cpp has these judge by the probability of "yes".
+ENDS_OF_QWEN = frozenset({"<|im_end|>", "<|endoftext|>"})
+
 
 class Facts(msgspec.Struct, frozen=True):
     """What a Penstock tells of a model, beside OpenAI's fields."""
@@ -84,6 +87,7 @@ class Properties(msgspec.Struct):
     default_generation_settings: _Settings | None = None
     modalities: _Modalities | None = None
     chat_template: str | None = None
+    eos_token: str | None = None
 
 
 class _Version(msgspec.Struct):
@@ -135,6 +139,15 @@ def context_length_of(said: Said) -> int | None:
         found += [card.max_model_len, card.context_length, card.context_window]
         found += [of.get("context_length") for of in (card.metadata,) if isinstance(of, dict)]
     return next((length for length in found if isinstance(length, int) and length > 0), None)
+
+
+def gives_logits(said: Said) -> bool:
+    """Whether its scores of documents are surely logits: those of a llama-server's cross-encoder.
+
+    It does not say what its model is, but with which token the model ends.
+    """
+    end = said.properties.eos_token if said.properties is not None else None
+    return end is not None and end not in ENDS_OF_QWEN
 
 
 def facts_of(card: Card | None) -> Facts | None:

@@ -17,7 +17,7 @@ from penstock.domain.model import Capabilities
 from penstock.engines import attributes
 from penstock.engines.base import Batches, CannotStart, Engine
 from penstock.engines.formats.transformer import settings_of
-from penstock.engines.vectors import float_rows, unit_rows
+from penstock.engines.vectors import MAX_ANSWER_BYTES, float_rows, unit_rows
 from penstock.engines.vllm.engine import CLASSIFIERS, Vllm
 from penstock.engines.vllm.families import Family
 from penstock.engines.vllm.refusal import refusal
@@ -25,8 +25,6 @@ from penstock.http.client import Client
 
 MODULES = "modules.json"
 HEADLESS = "Model"
-#: A request may have 2,048 inputs, and a vector some 4,096 numbers of 20 characters.
-MAX_ANSWER_BYTES = 256 * 1024 * 1024
 
 
 def embeds(directory: Path) -> bool:

@@ -26,7 +26,7 @@ from penstock.engines import attributes
 from penstock.engines.answer import Answer, Refusal
 from penstock.engines.base import Batches, CannotStart, Engine, Launch, local_client
 from penstock.engines.control_tokens import ControlTokens, Masked
-from penstock.engines.echo import Echoed, prompt_event
+from penstock.engines.echo import Echoed, after, prompt_event
 from penstock.engines.formats.transformer import NotATransformer, TransformerFiles
 from penstock.engines.llama_cpp.prompt import SAMPLE
 from penstock.engines.vllm.adapters import adapter_flags
@@ -334,14 +334,13 @@ class Vllm(Engine):
         self, client: Client, call: Generation
     ) -> AsyncGenerator[list[Event], None]:
         if call.logprobs is None and call.max_tokens != 0 and isinstance(call.prompt, Text):
-            yield [Prompt(call.prompt.text)]
+            prompt = Prompt(call.prompt.text)
         else:
             prompt, prompt_tokens = await self._echo(client, call)
-            yield [prompt]
             if call.max_tokens == 0:
-                yield [Finished("length", Usage(prompt_tokens=prompt_tokens))]
+                yield [prompt, Finished("length", Usage(prompt_tokens=prompt_tokens))]
                 return
-        async with aclosing(self._continue(client, call)) as batches:
+        async with aclosing(after(prompt, self._continue(client, call))) as batches:
             async for batch in batches:
                 yield batch
 

@@ -26,7 +26,8 @@ from penstock.engines.llama_cpp.schema import kept_limits
 #: Asked for one alternative more than is wanted: the chosen token takes the place of one.
 EXTRA_ALTERNATIVES = 1
 #: Of an answer that its client gets in one piece, how many tokens come at a time. It is streamed
-#: all the same, so that what was made is known when the client leaves.
+#: all the same, so that what was made is known when the client leaves. One that may be cut off at a
+#: stop comes by the token: what is behind the stop is not charged.
 TOKENS_AT_A_TIME = 16
 EVERY_CHUNK = {"include_usage": True, "continuous_usage_stats": True}
 
@@ -96,7 +97,7 @@ def _common(call: Generation, model: str, context_length: int) -> dict[str, Any]
         "stream": True,
         "stream_options": EVERY_CHUNK,
     }
-    if not call.stream:
+    if not call.stream and not call.stop:
         body["stream_interval"] = TOKENS_AT_A_TIME
     body |= msgspec.to_builtins(call.sampling)
     if call.max_tokens is not None:
