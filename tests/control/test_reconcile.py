@@ -244,6 +244,30 @@ async def test_an_update_that_fails_is_undone_and_stays_undone(tmp_path: Path, b
         assert here.group("a").progress.update_error
 
 
+async def test_an_undone_update_is_not_tried_again_by_another_number_of_replicas(
+    tmp_path: Path,
+) -> None:
+    async with server(tmp_path) as here:
+        here.deploy("a")
+        await until(lambda: here.group("a").up and here.spec("a").version_id, "it is up")
+        before, group = here.spec("a").version_id, here.group("a")
+        bad = "fake:?refuse_to_start=true"
+        here.change("a", source=bad, version_id=None, fallback_version=before)
+        await until(lambda: group.progress.update_error, "it is undone")
+        told: list[str | None] = []
+        group.listeners.append(lambda: told.append(group.progress.update_error))
+        here.change("a", scale=Scale(min_instances=2, max_instances=2))
+        await until(lambda: len(here.pids("a")) == 2, "both run")
+        here.change("a", pinned=True)
+        generation = here.spec("a").generation
+        await until(lambda: group.progress.generation == generation, "it is pinned")
+        assert told
+        assert all(told)
+        assert group.version_id == before
+        here.change("a", stopped=False)  # as `start` does
+        await until(lambda: None in told, "it is tried anew")
+
+
 async def test_an_update_replaces_what_runs_at_once_and_without_a_gap(tmp_path: Path) -> None:
     async with server(tmp_path) as here:
         here.deploy("a", scale=Scale(min_instances=2, max_instances=2))
