@@ -222,6 +222,26 @@ async def test_an_idle_one_rests_and_comes_back_when_it_is_asked_for(tmp_path: P
             group.waiting -= 1
 
 
+async def test_one_that_takes_more_than_there_is_goes_for_another_and_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LocalProcess, "memory_bytes", lambda _: PLENTY)
+    budget_bytes = 10**9
+    async with server(tmp_path, budget_bytes=budget_bytes) as here:
+        here.deploy("a")
+        a = here.group("a")
+        await until(lambda: a.up, "it is up")
+        measured = lambda: [r.memory_bytes for _, r in here.stores.replicas.of("a")]  # noqa: E731
+        await until(lambda: measured() == [budget_bytes], "all of the budget counts as its own")
+        here.deploy("b")
+        await until(lambda: here.group("b").up, "the other one has its room")
+        await until(lambda: a.state == "idle", "it rests")
+        a.waiting += 1
+        a.wake()
+        await until(lambda: a.up, "it is up again")
+        a.waiting -= 1
+
+
 @pytest.mark.parametrize(
     "bad", ["fake:?refuse_to_start=true", "/there/is/no/such.gguf", "fake:?ballast_mib=many"]
 )

@@ -45,7 +45,8 @@ class Process(Protocol):
         """Ask it to end, and end it after `grace_s`, with all that it started."""
 
     def memory_bytes(self) -> int:
-        """What it takes, with its children; shared pages in parts. Blocks; 0 once it has ended."""
+        """What it holds, with its children; shared pages in parts, and none of files that are only
+        mapped. Blocks; 0 once it has ended."""
 
     def gpu_bytes(self) -> Mapping[int, int]:
         """What it holds of GPUs, with its children, by their index, as far as is known. Blocks."""

@@ -19,6 +19,7 @@ import psutil
 from penstock.engines.base import Launch
 from penstock.fleet.base import Leftover, Place
 from penstock.fleet.gpu_use import gpu_bytes_of
+from penstock.fleet.memory_use import memory_bytes_of
 
 RUN_PREFIX = "penstock-run-"
 #: In a replica's directory: what runs there, for a server that comes after a killed one.
@@ -75,13 +76,8 @@ class LocalProcess:
             self._process.stdin.close()
 
     def memory_bytes(self) -> int:
-        """Proportional set size where the system tells it, with all children. Blocks."""
-        total_bytes = 0
-        for each in self._family():
-            with contextlib.suppress(psutil.Error):
-                full = each.memory_full_info()
-                total_bytes += int(getattr(full, "pss", full.rss))
-        return total_bytes
+        """By the kernel's count, with all children. Blocks."""
+        return sum(map(memory_bytes_of, self._family()))
 
     def gpu_bytes(self) -> Mapping[int, int]:
         """By the driver's count. Blocks."""
