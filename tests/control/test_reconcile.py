@@ -366,12 +366,11 @@ class Lasting(LocalFleet):
     def __init__(self) -> None:
         super().__init__()
         self.processes: dict[Place, LocalProcess] = {}
-        self._paths: dict[Place, Path] = {}
 
-    def directory(self, place: Place) -> Path:
-        if place not in self._paths:
-            self._paths[place] = super().directory(place)
-        return self._paths[place]
+    def discard(self, place: Place) -> None:
+        """What runs keeps its socket."""
+        if not self.processes[place].running:
+            super().discard(place)
 
     async def start(self, launch: Launch, place: Place) -> LocalProcess:
         process = self.processes[place] = await super().start(launch, place)

@@ -25,6 +25,10 @@ class Leftover(msgspec.Struct, frozen=True, kw_only=True):
     adoptable: bool
 
 
+class StartFailed(Exception):
+    """The machine has no room for it now, for one thing; another start may help."""
+
+
 class Process(Protocol):
     """A replica's process, here or on another machine."""
 
@@ -56,10 +60,13 @@ class Fleet(Protocol):
     """Where replicas run."""
 
     def directory(self, place: Place) -> Path:
-        """Where a replica's files go, its socket among them."""
+        """Where a replica's files go, its socket among them. Raises StartFailed."""
+
+    def discard(self, place: Place) -> None:
+        """Its process has ended for good: its files go. Blocks. Twice is once."""
 
     async def start(self, launch: Launch, place: Place) -> Process:
-        """Raises OSError when the program cannot be run."""
+        """Raises OSError when the program cannot be run, and StartFailed."""
 
     async def leftovers(self) -> Sequence[Leftover]:
         """What still runs of servers that have ended."""
