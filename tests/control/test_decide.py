@@ -41,9 +41,9 @@ def update(world: World, what: Any, **more: Any) -> None:
     world.want(wish("a", what, generation=generation, fallback=before.recipe, **more))
 
 
-def changed(world: World, **changes: Any) -> None:
+def changed(world: World, id_: str = "a", **changes: Any) -> None:
     """The next generation, of the same recipe."""
-    before = world.wishes["a"]
+    before = world.wishes[id_]
     spec = msgspec.structs.replace(before.spec, generation=before.spec.generation + 1, **changes)
     world.want(msgspec.structs.replace(before, spec=spec))
 
@@ -351,6 +351,24 @@ def test_a_call_for_a_third_sends_the_longest_unused_away() -> None:
     assert [len(world.ready(name)) for name in "abc"] == [0, 1, 1]
     world.calm(50)
     assert [len(world.ready(name)) for name in "abc"] == [0, 1, 1]
+
+
+def test_what_is_no_longer_wanted_makes_room_before_others_do() -> None:
+    """In the step in which it is told to go: nobody else is sent away, nor is it told twice."""
+    world = running(
+        wish("a", recipe("a", 1, need=2)), wish("b", recipe("b", 1, need=4), instances=2)
+    )
+    world.now_s += 10
+    world.call("b")
+    world.finish(world.ready("b")[0])  # the longest unused is a
+    world.want(wish("c", recipe("c", 1, need=2)))
+    assert kinds(world.settle()) == ["Prepare"]
+    world.prepare("c")
+    changed(world, "b", scale=Scale(min_instances=1, max_instances=1))
+    world.done.clear()
+    world.calm(5)
+    assert kinds(world.done) == ["Drain", "Stop", "Start"]
+    assert [len(world.ready(id_)) for id_ in "abc"] == [1, 1, 1]
 
 
 def test_a_new_deployment_makes_itself_room() -> None:
