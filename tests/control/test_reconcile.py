@@ -167,6 +167,10 @@ def there(here: Here) -> set[int | None]:
     return {replica.pid for _, replica in here.stores.replicas.of("one")}
 
 
+def claims(here: Here, name: str) -> list[int]:
+    return [replica.memory_bytes for _, replica in here.stores.replicas.of(name)]
+
+
 def failures(here: Here, name: str) -> list[str]:
     return [replica.reason for _, replica in here.stores.replicas.of(name) if replica.reason]
 
@@ -232,8 +236,7 @@ async def test_one_that_takes_more_than_there_is_goes_for_another_and_comes_back
         here.deploy("a")
         a = here.group("a")
         await until(lambda: a.up, "it is up")
-        measured = lambda: [r.memory_bytes for _, r in here.stores.replicas.of("a")]  # noqa: E731
-        await until(lambda: measured() == [budget_bytes], "all of the budget counts as its own")
+        await until(lambda: claims(here, "a") == [budget_bytes], "the whole budget is its own")
         here.deploy("b")
         await until(lambda: here.group("b").up, "the other one has its room")
         await until(lambda: a.state == "idle", "it rests")
