@@ -331,6 +331,8 @@ def test_updates_replace_what_they_give(server: Server) -> None:
     assert now.standard_args.max_context_size is None
     assert now.standard_args.max_concurrent_requests == 3
     assert now.updated_at > made.updated_at
+    assert send(server, "PUT", there, {"pinned": True}).status == 200  # which it is
+    assert out(server.get(there)).penstock.generation == now.penstock.generation
 
 
 @pytest.mark.parametrize(

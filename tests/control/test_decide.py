@@ -14,7 +14,7 @@ from penstock.control.claim import Claim, total
 from penstock.control.decide import decide, recipe_in_force
 from penstock.control.observed import Wish
 from penstock.control.progress import progress_of
-from penstock.domain.deployment import DeploymentStatus
+from penstock.domain.deployment import DeploymentStatus, Scale
 from penstock.domain.replica import ReplicaState
 from penstock.fleet.base import Leftover, Place
 
@@ -41,9 +41,9 @@ def update(world: World, what: Any, **more: Any) -> None:
     world.want(wish("a", what, generation=generation, fallback=before.recipe, **more))
 
 
-def changed(world: World, **changes: Any) -> None:
+def changed(world: World, id_: str = "a", **changes: Any) -> None:
     """The next generation, of the same recipe."""
-    before = world.wishes["a"]
+    before = world.wishes[id_]
     spec = msgspec.structs.replace(before.spec, generation=before.spec.generation + 1, **changes)
     world.want(msgspec.structs.replace(before, spec=spec))
 
@@ -177,6 +177,25 @@ def test_an_update_that_another_needs_the_room_of_goes_as_a_whole() -> None:
     world.calm(20)
     assert world.waiting["a"] == 0
     assert [copy.recipe for copy in world.ready("a")] == [recipe("a", 2, need=9)]
+
+
+@pytest.mark.parametrize("fate", ["u", "c", "l"])
+def test_an_undone_update_is_tried_again_only_when_it_is_asked_for(fate: str) -> None:
+    good = recipe("a", 1, need=2)
+    world = running(wish("a", good))
+    update(world, recipe("a", 2, fate, need=2))
+    world.calm(60)
+    world.done.clear()
+    changed(world, scale=Scale(min_instances=2, max_instances=2))
+    changed(world, pinned=True)
+    changed(world, idle_stop_s=60)
+    world.calm(60)
+    assert kinds(world.done) == ["Start"]
+    assert [copy.recipe for copy in world.ready("a")] == [good, good]
+    assert progress_of(world.wishes["a"], world.seen["a"]).update_error
+    changed(world)
+    world.calm(60)
+    assert "RollBack" in kinds(world.done)
 
 
 def test_the_old_serves_until_the_update_is_undone() -> None:
@@ -332,6 +351,24 @@ def test_a_call_for_a_third_sends_the_longest_unused_away() -> None:
     assert [len(world.ready(name)) for name in "abc"] == [0, 1, 1]
     world.calm(50)
     assert [len(world.ready(name)) for name in "abc"] == [0, 1, 1]
+
+
+def test_what_is_no_longer_wanted_makes_room_before_others_do() -> None:
+    """In the step in which it is told to go: nobody else is sent away, nor is it told twice."""
+    world = running(
+        wish("a", recipe("a", 1, need=2)), wish("b", recipe("b", 1, need=4), instances=2)
+    )
+    world.now_s += 10
+    world.call("b")
+    world.finish(world.ready("b")[0])  # the longest unused is a
+    world.want(wish("c", recipe("c", 1, need=2)))
+    assert kinds(world.settle()) == ["Prepare"]
+    world.prepare("c")
+    changed(world, "b", scale=Scale(min_instances=1, max_instances=1))
+    world.done.clear()
+    world.calm(5)
+    assert kinds(world.done) == ["Drain", "Stop", "Start"]
+    assert [len(world.ready(id_)) for id_ in "abc"] == [1, 1, 1]
 
 
 def test_a_new_deployment_makes_itself_room() -> None:
@@ -554,6 +591,22 @@ class Faults(RuleBasedStateMachine):
             before.spec, generation=before.spec.generation + 1, **changes
         )
         self.world.want(msgspec.structs.replace(before, spec=spec))
+
+    @rule(name=names, instances=st.integers(0, 2), more=st.sampled_from([0, 1, 2]))
+    def rescale(self, name: str, instances: int, more: int) -> None:
+        """Another number of replicas: what was undone stays undone."""
+        before = self.world.wishes.get(name)
+        if before is None or before.spec.deleted:
+            return
+        in_force = recipe_in_force(before, self.world.seen[name])
+        most = max(1, instances) + more
+        scale = Scale(min_instances=instances, max_instances=most)
+        generation = before.spec.generation + 1
+        spec = msgspec.structs.replace(before.spec, generation=generation, scale=scale)
+        self.world.want(msgspec.structs.replace(before, spec=spec))
+        if scale != before.spec.scale:
+            now = self.world.wishes[name]
+            assert recipe_in_force(now, self.world.seen[name]) == in_force
 
     @rule(name=names)
     def prepare(self, name: str) -> None:

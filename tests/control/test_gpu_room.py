@@ -207,10 +207,10 @@ def test_a_need_is_placed_where_there_is_enough_or_nowhere(need: Need, free: Cla
 
 
 @given(claims, claims)
-def test_of_gpus_no_more_counts_than_there_is(taken: Claim, most: Claim) -> None:
-    counted = taken.on_gpus_of(most)
-    assert counted.memory_bytes == taken.memory_bytes
-    assert not Claim(0, counted.gpu_bytes).beyond(most)
+def test_no_more_counts_than_there_is(taken: Claim, most: Claim) -> None:
+    counted = taken.within(most)
+    assert counted.memory_bytes == min(taken.memory_bytes, most.memory_bytes)
+    assert not counted.beyond(most)
     assert counted.gpu_bytes.keys() == taken.gpu_bytes.keys() & most.gpu_bytes.keys()
     assert not counted.beyond(taken)
 
@@ -219,9 +219,10 @@ def test_of_gpus_no_more_counts_than_there_is(taken: Claim, most: Claim) -> None
 def test_a_need_grows_by_what_was_found_as_far_as_there_is_any(
     need: Need, excess: Claim, more: Claim
 ) -> None:
-    most = more.at_least(Claim(0, need.gpu_bytes))
+    most = more.at_least(Claim(need.memory_bytes, need.gpu_bytes))
     grown = need.grown(excess, most)
-    assert grown.memory_bytes == need.memory_bytes + excess.memory_bytes
+    wholly = need.memory_bytes + excess.memory_bytes
+    assert grown.memory_bytes == min(wholly, most.memory_bytes)
     for index, each in need.gpu_bytes.items():
         assert each <= grown.gpu_bytes[index] <= most.gpu_bytes[index]
     largest = max(excess.gpu_bytes.values(), default=0)

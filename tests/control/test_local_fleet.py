@@ -1,5 +1,6 @@
-"""What a server that was killed has left on its machine."""
+"""Processes on this machine: what they hold, and what a server that was killed has left."""
 
+import asyncio
 import contextlib
 import os
 import subprocess
@@ -11,6 +12,7 @@ import msgspec
 import psutil
 import pytest
 
+from penstock.engines.base import Launch
 from penstock.fleet.base import Place
 from penstock.fleet.local import RECORD, RUN_PREFIX, LocalFleet, _Record
 
@@ -20,6 +22,22 @@ PARENT = """
 import subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 print(child.pid, flush=True)
+time.sleep(600)
+"""
+#: Maps a file and reads all of it, and has memory of its own, and shared memory with a child.
+HOLDER = """
+import mmap, os, sys, time
+MIB = 1024 ** 2
+file = open(sys.argv[1], "rb")
+mapped = mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
+sum(mapped[::4096])
+own = bytearray(b"1") * (32 * MIB)
+shared = mmap.mmap(-1, 16 * MIB)
+shared.write(b"1" * (16 * MIB))
+if os.fork() == 0:
+    sum(shared[::4096])
+    sys.stderr.write("ready\\n")
+    sys.stderr.flush()
 time.sleep(600)
 """
 
@@ -91,3 +109,21 @@ def test_what_is_of_a_living_server_or_of_nobody_stays(
     assert not is_gone(child)
     assert directory.exists()
     assert not other.exists()
+
+
+async def test_the_pages_of_a_mapped_file_are_not_held(tmp_path: Path) -> None:
+    mib = 1024**2
+    file = tmp_path / "weights"
+    file.write_bytes(bytes(128 * mib))
+    with LocalFleet() as fleet:
+        argv = (sys.executable, "-c", HOLDER, str(file))
+        launch = Launch(argv=argv, socket_path=fleet.directory(PLACE) / "socket")
+        process = await fleet.start(launch, PLACE)
+        try:
+            async with asyncio.timeout(60):
+                while "ready" not in process.said:
+                    await asyncio.sleep(0.01)
+            assert 48 * mib <= process.memory_bytes() < 128 * mib
+        finally:
+            await process.stop(1)
+        assert process.memory_bytes() == 0

@@ -143,7 +143,8 @@ async def test_the_replicas_that_run_are_written_down(tmp_path: Path) -> None:
         await until(lambda: there(here) == set(here.pids("one")), "both are written down")
         killed = here.pids("one")[0]
         psutil.Process(killed).kill()
-        await until(lambda: killed not in there(here) and len(there(here)) == 2, "another one is")
+        restarted = lambda: len(there(here) - {killed, None}) == 2  # noqa: E731
+        await until(restarted, "another one is")
         rows = [replica for _, replica in here.stores.replicas.of("one")]
         assert {row.state for row in rows} == {ReplicaState.READY}
         assert sorted(row.restarts for row in rows) == [0, 1]
@@ -164,6 +165,10 @@ async def test_the_replicas_that_run_are_written_down(tmp_path: Path) -> None:
 
 def there(here: Here) -> set[int | None]:
     return {replica.pid for _, replica in here.stores.replicas.of("one")}
+
+
+def claims(here: Here, name: str) -> list[int]:
+    return [replica.memory_bytes for _, replica in here.stores.replicas.of(name)]
 
 
 def failures(here: Here, name: str) -> list[str]:
@@ -222,6 +227,25 @@ async def test_an_idle_one_rests_and_comes_back_when_it_is_asked_for(tmp_path: P
             group.waiting -= 1
 
 
+async def test_one_that_takes_more_than_there_is_goes_for_another_and_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(LocalProcess, "memory_bytes", lambda _: PLENTY)
+    budget_bytes = 10**9
+    async with server(tmp_path, budget_bytes=budget_bytes) as here:
+        here.deploy("a")
+        a = here.group("a")
+        await until(lambda: a.up, "it is up")
+        await until(lambda: claims(here, "a") == [budget_bytes], "the whole budget is its own")
+        here.deploy("b")
+        await until(lambda: here.group("b").up, "the other one has its room")
+        await until(lambda: a.state == "idle", "it rests")
+        a.waiting += 1
+        a.wake()
+        await until(lambda: a.up, "it is up again")
+        a.waiting -= 1
+
+
 @pytest.mark.parametrize(
     "bad", ["fake:?refuse_to_start=true", "/there/is/no/such.gguf", "fake:?ballast_mib=many"]
 )
@@ -242,6 +266,30 @@ async def test_an_update_that_fails_is_undone_and_stays_undone(tmp_path: Path, b
     async with server(tmp_path) as here:
         await until(lambda: here.group("a").up, "what ran before runs again")
         assert here.group("a").progress.update_error
+
+
+async def test_an_undone_update_is_not_tried_again_by_another_number_of_replicas(
+    tmp_path: Path,
+) -> None:
+    async with server(tmp_path) as here:
+        here.deploy("a")
+        await until(lambda: here.group("a").up and here.spec("a").version_id, "it is up")
+        before, group = here.spec("a").version_id, here.group("a")
+        bad = "fake:?refuse_to_start=true"
+        here.change("a", source=bad, version_id=None, fallback_version=before)
+        await until(lambda: group.progress.update_error, "it is undone")
+        told: list[str | None] = []
+        group.listeners.append(lambda: told.append(group.progress.update_error))
+        here.change("a", scale=Scale(min_instances=2, max_instances=2))
+        await until(lambda: len(here.pids("a")) == 2, "both run")
+        here.change("a", pinned=True)
+        generation = here.spec("a").generation
+        await until(lambda: group.progress.generation == generation, "it is pinned")
+        assert told
+        assert all(told)
+        assert group.version_id == before
+        here.change("a", stopped=False)  # as `start` does
+        await until(lambda: None in told, "it is tried anew")
 
 
 async def test_an_update_replaces_what_runs_at_once_and_without_a_gap(tmp_path: Path) -> None:
@@ -322,12 +370,11 @@ class Lasting(LocalFleet):
     def __init__(self) -> None:
         super().__init__()
         self.processes: dict[Place, LocalProcess] = {}
-        self._paths: dict[Place, Path] = {}
 
-    def directory(self, place: Place) -> Path:
-        if place not in self._paths:
-            self._paths[place] = super().directory(place)
-        return self._paths[place]
+    def discard(self, place: Place) -> None:
+        """What runs keeps its socket."""
+        if not self.processes[place].running:
+            super().discard(place)
 
     async def start(self, launch: Launch, place: Place) -> LocalProcess:
         process = self.processes[place] = await super().start(launch, place)

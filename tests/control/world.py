@@ -98,20 +98,25 @@ class World:
             self.want(each, boot=boot)
 
     def want(self, wanted: Wish, *, boot: bool = False) -> None:
-        """As the reconciler does: a new generation begins with a clean slate."""
+        """As the reconciler does: a new generation begins with a clean slate, if it is to run other
+        replicas."""
         id_ = wanted.spec.id
         before = self.wishes.get(id_)
         self.wishes[id_] = wanted
         seen = self.seen.get(id_) or Observed(id=id_, wished_s=self.now_s)
         if before is None or before.spec.generation != wanted.spec.generation:
             recipes = (wanted.recipe, wanted.fallback)
+            if before is None or not wanted.keeps_replicas_of(before):
+                seen = msgspec.structs.replace(
+                    seen, proven=False, rolled_back=None, update_error=None
+                )
+            elif seen.rolled_back is not None:
+                seen = msgspec.structs.replace(seen, rolled_back=wanted.spec.generation)
             seen = msgspec.structs.replace(
                 seen,
                 wished_s=self.now_s,
                 boot=boot,
                 asleep=wanted.spec.scale.min_instances == 0 and not seen.copies,
-                proven=False,
-                rolled_back=None,
                 preparations=[
                     p for p in seen.preparations if p.recipe in recipes and p.fault is None
                 ],

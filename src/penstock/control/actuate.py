@@ -328,11 +328,14 @@ class Actuator:
         tended.kept.remove(kept)
 
     async def _measure_one(self, tended: Tended, kept: Kept) -> None:
-        """What it really takes counts when that is more; its next start asks for as much."""
+        """What it really takes counts when that is more; its next start asks for as much.
+
+        Neither grows beyond the budget: it would be sent away at once, and could never come back.
+        """
         if kept.supervisor is None:
             return
         taken = await asyncio.to_thread(kept.supervisor.taken)
-        if excess := taken.on_gpus_of(self._maker.budget).beyond(kept.claim):
+        if excess := taken.within(self._maker.budget).beyond(kept.claim):
             kept.claim = kept.claim.plus(excess)
             preparing = tended.about(kept.recipe)
             if preparing is not None and preparing.seen.need is not None:

@@ -35,12 +35,12 @@ class Claim(msgspec.Struct, frozen=True):
     def at_least(self, other: "Claim") -> "Claim":
         return self._with(other, max)
 
-    def on_gpus_of(self, most: "Claim") -> "Claim":
-        """The same of those GPUs only that there are, and of none more than there is."""
+    def within(self, most: "Claim") -> "Claim":
+        """The same of what there is only, and of nothing more than there is."""
         gpu_bytes = {
             i: min(n, most.gpu_bytes[i]) for i, n in self.gpu_bytes.items() if i in most.gpu_bytes
         }
-        return Claim(self.memory_bytes, gpu_bytes)
+        return Claim(min(self.memory_bytes, most.memory_bytes), gpu_bytes)
 
     def parts(self) -> Iterator["Claim"]:
         """What it takes of each, one by one."""
@@ -83,15 +83,17 @@ class Need(msgspec.Struct, frozen=True):
     gpu_bytes: Mapping[int, int] = NO_GPUS
 
     def grown(self, excess: Claim, most: Claim) -> "Need":
-        """By what a copy was found to take beyond its claim, but of no GPU more than there is."""
+        """By what a copy was found to take beyond its claim, but of nothing more than there is:
+        what has run can start again."""
+
+        def grow(each: int, more: int, most: int) -> int:
+            return max(each, min(each + more, most))
+
         more = max(excess.gpu_bytes.values(), default=0)
         return Need(
-            self.memory_bytes + excess.memory_bytes,
+            grow(self.memory_bytes, excess.memory_bytes, most.memory_bytes),
             self.gpu_count,
-            {
-                i: max(each, min(each + more, most.gpu_bytes[i]))
-                for i, each in self.gpu_bytes.items()
-            },
+            {i: grow(each, more, most.gpu_bytes[i]) for i, each in self.gpu_bytes.items()},
         )
 
     def place(self, free: Claim) -> Claim | None:

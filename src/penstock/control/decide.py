@@ -61,12 +61,14 @@ def decide(
     for id_, seen in observed.items():
         wish = wishes.get(id_)
         if wish is None or wish.off:
-            actions += put_away(seen, now_s, policy, forget=wish is None or wish.spec.deleted)
+            its = list(put_away(seen, now_s, policy, forget=wish is None or wish.spec.deleted))
         else:
-            actions += tend(wish, seen, now_s, policy)
+            its = list(tend(wish, seen, now_s, policy))
             if id_ not in adopting:
                 applicants += asking(wish, seen)
-        residents += residing(wish, seen)
+        actions += its
+        going = {action.copy_id for action in its if isinstance(action, Drain)}
+        residents += residing(wish, seen, going)
     planning = any(copy.planning for seen in observed.values() for copy in seen.copies)
     # After an update is undone, other copies are the right ones.
     if not planning and not any(isinstance(action, RollBack) for action in actions):
@@ -239,14 +241,19 @@ def asking(wish: Wish, seen: Observed) -> Iterable[Applicant]:
         )
 
 
-def residing(wish: Wish | None, seen: Observed) -> Iterable[Resident]:
-    """The copies that hold memory. Of a pinned deployment's, as many stay as there are at least."""
+def residing(wish: Wish | None, seen: Observed, going: Container[str]) -> Iterable[Resident]:
+    """The copies that hold memory. Of a pinned deployment's, as many stay as there are at least.
+
+    `going` are those that have just been told to go: their room is coming as it is.
+    """
     pinned: list[Copy] = []
     recipe = recipe_in_force(wish, seen) if wish is not None else None
     if wish is not None and not wish.off and wish.spec.pinned:
-        right = by_worth(c for c in seen.copies if c.recipe == recipe and not c.draining)
+        staying = [c for c in seen.copies if not c.draining and c.id not in going]
+        right = by_worth(c for c in staying if c.recipe == recipe)
         pinned = right[: wish.spec.scale.within(0)]
     for copy in seen.copies:
+        goes = copy.id in going
         yield Resident(
             deployment_id=seen.id,
             copy_id=copy.id,
@@ -256,8 +263,8 @@ def residing(wish: Wish | None, seen: Observed) -> Iterable[Resident]:
             served=copy.served,
             ready_s=copy.ready_s,
             pinned=copy in pinned,
-            leaving=copy.draining or copy.ending or copy.failed,
-            going_for_room=copy.for_room and copy.calls > 0 and not copy.ending,
+            leaving=goes or copy.draining or copy.ending or copy.failed,
+            going_for_room=copy.for_room and copy.calls > 0 and not copy.ending and not goes,
             old=copy.recipe != recipe,
         )
 

@@ -7,6 +7,9 @@ import psutil
 
 CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 CGROUP_USED = Path("/sys/fs/cgroup/memory.current")
+CGROUP_STAT = Path("/sys/fs/cgroup/memory.stat")
+#: Files that were read or written, of what is used: they go when room is needed.
+CACHED = frozenset({"inactive_file", "active_file"})
 #: Of the free memory, what models may take; the rest is for everything else.
 USABLE_SHARE = 0.9
 
@@ -19,7 +22,17 @@ def free_memory_bytes() -> int:
         used = int(CGROUP_USED.read_text())
     except (OSError, ValueError):
         return available
+    used = max(0, used - _cached_bytes())
     return available if limit is None else min(available, limit - used)
+
+
+def _cached_bytes() -> int:
+    """Of the files that our container has in memory; 0 where that is not told."""
+    try:
+        facts = dict(line.split() for line in CGROUP_STAT.read_text().splitlines())
+        return sum(int(facts[name]) for name in CACHED)
+    except (OSError, ValueError, KeyError):
+        return 0
 
 
 def memory_limit_bytes() -> int | None:

@@ -35,6 +35,19 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     def off(self) -> bool:
         return self.spec.stopped or self.spec.deleted
 
+    def keeps_replicas_of(self, before: "Wish") -> bool:
+        """Whether it changes something and wants the same replicas: more of them, or pinned.
+
+        One that changes nothing asks to try once more.
+        """
+        mine, theirs = self.spec, before.spec
+        return (
+            (self.recipe, self.fallback, self.off) == (before.recipe, before.fallback, before.off)
+        ) and (
+            (mine.scale, mine.pinned, mine.idle_stop_s)
+            != (theirs.scale, theirs.pinned, theirs.idle_stop_s)
+        )
+
 
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
     """A replica. `calls` are in flight; `failures` counts in a row; `used_s` is its last use.

@@ -12,7 +12,7 @@ from penstock.domain.errors import EngineFailed, PenstockError
 from penstock.domain.replica import ReplicaState, ReplicaStatus
 from penstock.engines.base import CannotStart, Declined
 from penstock.engines.trial import trial
-from penstock.fleet.base import Fleet, Place, Process
+from penstock.fleet.base import Fleet, Place, Process, StartFailed
 from penstock.fleet.replica import Replica
 from penstock.http.client import Broken, Client
 
@@ -67,7 +67,6 @@ class Supervisor:
         self._name = name
         self._fleet = fleet
         self._place = place
-        self._run_dir = fleet.directory(place)
         self._policy = policy
         self._task: asyncio.Task[None] | None = None
         self._process = process
@@ -98,7 +97,7 @@ class Supervisor:
             self._look_after()
 
     async def stop(self) -> None:
-        """Ends the replica and everything it started; nothing is left running."""
+        """Ends the replica and everything it started; nothing is left of it."""
         self.drain()
         if self._task is not None:
             self._task.cancel()
@@ -107,6 +106,7 @@ class Supervisor:
         await self._end_process()
         if self._replica.client is not None:
             await self._replica.client.aclose()
+        await asyncio.to_thread(self._fleet.discard, self._place)
         self._publish(ReplicaState.STOPPED)
 
     def taken(self) -> Claim:
@@ -132,7 +132,7 @@ class Supervisor:
                 self._publish(ReplicaState.FAILED, reason=str(error))
                 log.error("%s cannot start: %s", self._name, error)
                 return
-            except _Failed as failure:
+            except (_Failed, StartFailed) as failure:
                 reason = str(failure)
             await self._end_process()
             if self._stopping:
@@ -152,7 +152,7 @@ class Supervisor:
     async def _start(self) -> None:
         replica = self._replica
         engine = replica.engine
-        launch = engine.launch(self._run_dir)
+        launch = engine.launch(self._fleet.directory(self._place))
         client = engine.connect(launch)
         if launch is not None:
             if launch.memory_reason:

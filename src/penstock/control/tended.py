@@ -142,15 +142,19 @@ class Tended:
         self.settled: int | None = None
 
     def want(self, wish: Wish, now_s: float, *, boot: bool) -> None:
-        """Take note of what is wanted; a new generation begins with a clean slate."""
+        """Take note of what is wanted; a new generation begins with a clean slate, unless it leaves
+        the replicas as they are: then an update that was undone stays undone."""
         before, self.wish = self.wish, wish
         if before is not None and before.spec.generation == wish.spec.generation:
             return
+        if before is None or not wish.keeps_replicas_of(before):
+            self.proven = False
+            self.rolled_back = self.update_error = None
+        elif self.rolled_back is not None:
+            self.rolled_back = wish.spec.generation
         self.wished_s = now_s
         self.boot = boot
         self.asleep = wish.spec.scale.min_instances == 0 and not self.kept
-        self.proven = False
-        self.rolled_back = self.update_error = None
         if wish.off:
             self.wanted = 0
         recipes = () if wish.off else (wish.recipe, wish.fallback)

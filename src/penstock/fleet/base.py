@@ -25,6 +25,10 @@ class Leftover(msgspec.Struct, frozen=True, kw_only=True):
     adoptable: bool
 
 
+class StartFailed(Exception):
+    """The machine has no room for it now, for one thing; another start may help."""
+
+
 class Process(Protocol):
     """A replica's process, here or on another machine."""
 
@@ -45,7 +49,8 @@ class Process(Protocol):
         """Ask it to end, and end it after `grace_s`, with all that it started."""
 
     def memory_bytes(self) -> int:
-        """What it takes, with its children; shared pages in parts. Blocks; 0 once it has ended."""
+        """What it holds, with its children; shared pages in parts, and none of files that are only
+        mapped. Blocks; 0 once it has ended."""
 
     def gpu_bytes(self) -> Mapping[int, int]:
         """What it holds of GPUs, with its children, by their index, as far as is known. Blocks."""
@@ -55,10 +60,13 @@ class Fleet(Protocol):
     """Where replicas run."""
 
     def directory(self, place: Place) -> Path:
-        """Where a replica's files go, its socket among them."""
+        """Where a replica's files go, its socket among them. Raises StartFailed."""
+
+    def discard(self, place: Place) -> None:
+        """Its process has ended for good: its files go. Blocks. Twice is once."""
 
     async def start(self, launch: Launch, place: Place) -> Process:
-        """Raises OSError when the program cannot be run."""
+        """Raises OSError when the program cannot be run, and StartFailed."""
 
     async def leftovers(self) -> Sequence[Leftover]:
         """What still runs of servers that have ended."""

@@ -17,8 +17,9 @@ import msgspec
 import psutil
 
 from penstock.engines.base import Launch
-from penstock.fleet.base import Leftover, Place
+from penstock.fleet.base import Leftover, Place, StartFailed
 from penstock.fleet.gpu_use import gpu_bytes_of
+from penstock.fleet.memory_use import memory_bytes_of
 
 RUN_PREFIX = "penstock-run-"
 #: In a replica's directory: what runs there, for a server that comes after a killed one.
@@ -75,13 +76,8 @@ class LocalProcess:
             self._process.stdin.close()
 
     def memory_bytes(self) -> int:
-        """Proportional set size where the system tells it, with all children. Blocks."""
-        total_bytes = 0
-        for each in self._family():
-            with contextlib.suppress(psutil.Error):
-                full = each.memory_full_info()
-                total_bytes += int(getattr(full, "pss", full.rss))
-        return total_bytes
+        """By the kernel's count, with all children. Blocks."""
+        return sum(map(memory_bytes_of, self._family()))
 
     def gpu_bytes(self) -> Mapping[int, int]:
         """By the driver's count. Blocks."""
@@ -132,6 +128,7 @@ class LocalFleet:
     def __init__(self) -> None:
         self._base = Path(os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir())
         self._directory: Path | None = None
+        self._directories: dict[Place, Path] = {}
         self._count = 0
 
     def __enter__(self) -> Self:
@@ -149,15 +146,27 @@ class LocalFleet:
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def directory(self, place: Place) -> Path:
+        """Raises StartFailed where there is no room for it."""
         assert self._directory is not None
-        self._count += 1
-        path = self._directory / str(self._count)
-        path.mkdir(mode=0o700)
-        return path
+        if place not in self._directories:
+            self._count += 1
+            path = self._directory / str(self._count)
+            try:
+                path.mkdir(mode=0o700)
+            except OSError as error:
+                raise StartFailed(f"There is no place for its files: {error}.") from None
+            self._directories[place] = path
+        return self._directories[place]
+
+    def discard(self, place: Place) -> None:
+        """Its files may be in memory, and there are many copies in a server's life."""
+        if (path := self._directories.pop(place, None)) is not None:
+            shutil.rmtree(path, ignore_errors=True)
 
     async def start(self, launch: Launch, place: Place) -> LocalProcess:
-        """Raises OSError when the program cannot be run."""
-        process = await asyncio.create_subprocess_exec(
+        """Raises OSError when the program cannot be run, and StartFailed when it runs and cannot be
+        written down, so that it would be lost if this server were killed."""
+        started = await asyncio.create_subprocess_exec(
             *launch.argv,
             env={**os.environ, **launch.environment},
             stdin=asyncio.subprocess.PIPE,
@@ -165,8 +174,13 @@ class LocalFleet:
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
-        _write_record(launch.socket_path.parent / RECORD, place, process.pid)
-        return LocalProcess(process)
+        process = LocalProcess(started)
+        try:
+            _write_record(launch.socket_path.parent / RECORD, place, process.pid)
+        except OSError as error:
+            await process.stop(0)
+            raise StartFailed(f"Its process cannot be written down: {error}.") from None
+        return process
 
     def end_leftovers(self) -> None:
         """End what servers that were killed have left, and wait for it: it holds memory, of GPUs

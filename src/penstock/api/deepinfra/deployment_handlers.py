@@ -150,7 +150,11 @@ class DeploymentHandlers:
         request = decode(self._decode_update, http, self._max_body_bytes)
         now = self._progress(spec)
         undone = now.update_error is not None and now.generation == spec.generation
-        return await self._change(spec, **changes(request, spec, undone=undone))
+        changed = changes(request, spec, undone=undone)
+        same = all(getattr(spec, name) == value for name, value in changed.items())
+        if same and request.standard_args is None:
+            return Response(body=encode(DeployStatusOut(id_)))  # nor is what failed tried again
+        return await self._change(spec, **changed)
 
     async def delete(self, http: Request, principal: Principal, id_: str) -> Answer:
         spec = await self._own.live(id_, principal)
