@@ -207,7 +207,8 @@ class Connection(asyncio.Protocol):
         if self._resumed is not None and not self._resumed.done():
             self._resumed.set_result(None)
         self._resumed = None
-        self.deadline_s = NEVER if self.busy else None
+        if not self._closing:
+            self.deadline_s = NEVER if self.busy else None
 
     # -- the parser calls these ------------------------------------------------------------
 
@@ -466,7 +467,9 @@ class Connection(asyncio.Protocol):
         self._close()
 
     def _close(self) -> None:
+        """Close when the client has read what it was sent, for which it has its time."""
         self._closing = True
+        self.deadline_s = self.loop.time() + self._limits.write_timeout_s
         self.transport.close()
 
     def abort(self) -> None:
@@ -486,7 +489,7 @@ class Connection(asyncio.Protocol):
             )
         elif self.deadline_s < now_s:
             self.deadline_s = NEVER
-            if self._refused or self.busy or self._part is None:
+            if self._closing or self._refused or self.busy or self._part is None:
                 self.abort()
             else:
                 self._refuse(408, "The request did not arrive in time.")
