@@ -145,6 +145,7 @@ def _postgresql(url: str) -> Engine:
             "database_url needs a package that is not installed: pip install 'penstock[postgres]'"
         ) from None
     event.listen(engine, "handle_error", _leave_read_only)
+    event.listen(engine, "before_cursor_execute", _replace_nul, retval=True)
     return engine
 
 
@@ -152,6 +153,24 @@ def _leave_read_only(context: ExceptionContext) -> None:
     """A connection that began while its server was read-only stays so: the next one is new."""
     if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
         context.is_disconnect = True
+
+
+def _replace_nul(
+    _connection: Connection, _cursor: Any, statement: str, values: Any, _context: Any, many: bool
+) -> tuple[str, Any]:
+    """PostgreSQL refuses a text with NUL in it, which a request's or an engine's may have."""
+    if not values:
+        return statement, values
+    if many:
+        return statement, [_without_nul(row) for row in values]
+    return statement, _without_nul(values)
+
+
+def _without_nul(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.replace("\0", "\ufffd") if isinstance(value, str) else value
+        for name, value in row.items()
+    }
 
 
 def _set_up(connection: Any, _record: Any) -> None:
