@@ -35,10 +35,10 @@ class Cluster:
         self.psql(f"CREATE DATABASE {name}")
         return f"postgresql://penstock@/{name}?host={self._directory}"
 
-    def psql(self, statement: str) -> None:
+    def psql(self, statement: str, *, database: str = "postgres") -> None:
         program = [str(self._programs / "psql"), "-h", str(self._directory), "-U", "penstock"]
         subprocess.run(
-            [*program, "-q", "-d", "postgres", "-c", statement], check=True, capture_output=True
+            [*program, "-q", "-d", database, "-c", statement], check=True, capture_output=True
         )
 
 

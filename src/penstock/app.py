@@ -410,17 +410,21 @@ class App:
     async def _watch_state(self) -> None:
         """What is written, by whomever, holds here within STATE_POLL_S."""
         news: frozenset[Subject] = frozenset()
-        away = False
+        away = failed = False
         while True:
             await asyncio.sleep(STATE_POLL_S)
             try:
                 news |= await asyncio.to_thread(self._state.watch.changed)
                 await self._take_over(news)
-                news, away = frozenset(), False
+                news, away, failed = frozenset(), False, False
             except DatabaseUnavailable as error:
                 if not away:
                     log.warning("%s What was read last holds until it is back.", error)
                 away = True
+            except Exception:
+                if not failed:
+                    log.exception("What was written could not be taken over. It is tried again.")
+                failed = True
 
     async def _take_over(self, changed: Collection[Subject]) -> None:
         stores = self._state.stores

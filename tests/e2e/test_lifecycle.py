@@ -328,6 +328,8 @@ def test_a_full_queue_is_429_with_retry_after(serve: Serve) -> None:
             assert int(reply.headers["retry-after"]) >= 1
         late = waits.final()
         assert (late.status, late.error["type"]) == (429, "rate_limit_error")
+        assert server.metric("penstock_generations_total") == 0, "a model was asked in vain"
+        assert server.metric("gen_ai_server_request_duration_seconds_count") == 0
 
 
 def test_more_choices_than_can_ever_run_are_refused_at_once(serve: Serve) -> None:

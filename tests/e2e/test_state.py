@@ -10,6 +10,7 @@ import pytest
 from conftest import Serve
 from postgres import Cluster, NoPostgres, cluster
 from serving import KEY, Server, environment, until
+from sqlalchemy import make_url
 
 CROWD = f"models=1000, keys=10_000, secret={KEY!r}"
 
@@ -116,6 +117,21 @@ def test_a_server_goes_on_while_its_database_is_away(serve: Serve, tmp_path: Pat
         assert "Cannot use the database" in refused.value.stderr
         assert "Traceback" not in refused.value.stderr
         assert server.stop() == 0
+
+
+def test_a_server_goes_on_after_its_database_was_broken(
+    serve: Serve, tmp_path: Path, postgresql: Cluster
+) -> None:
+    place = postgresql.database()
+    name = str(make_url(place).database)
+    env = {"PENSTOCK_DATABASE_URL": place}
+    server = serve("a=fake:", home=tmp_path, env=env)
+    postgresql.psql("ALTER TABLE revisions RENAME TO gone", database=name)
+    until(lambda: "could not be taken over" in server.log, "the operator is told")
+    postgresql.psql("ALTER TABLE gone RENAME TO revisions", database=name)
+    key = make_key(tmp_path, "new", env)
+    until(lambda: is_valid(server, key), "the state is read again")
+    assert server.log.count("could not be taken over") == 1
 
 
 def test_a_full_home_starts_and_answers(serve: Serve, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from penstock.control.supervise import RestartPolicy, restart_wait_s
 from penstock.domain.circuit import CircuitPolicy
-from penstock.domain.errors import EngineFailed, ModelNotReady, TooManyRequests
+from penstock.domain.errors import EngineFailed, ModelNotReady, NotAdmitted, TooManyRequests
 from penstock.domain.event import Event, Finished, ScoredText, Text, TokenLogprob
 from penstock.domain.generation import Generation
 from penstock.domain.generation import Text as Prompt
@@ -401,6 +401,29 @@ def test_the_meter_counts_a_request_that_was_left_by_what_had_gone_by() -> None:
     assert sample(registry, tokens, gen_ai_token_type="output") == 3
     assert sample(registry, "penstock_generations_total", outcome="client_left") == 1
     assert sample(registry, "gen_ai_server_request_duration_seconds_count") == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "batches", "errors"),
+    [
+        (NotAdmitted("busy"), [], 0),
+        (NotAdmitted("busy"), [[Text("of another of its calls")]], 1),
+        (TooManyRequests("its engine is busy"), [], 1),
+    ],
+)
+def test_the_meter_counts_no_request_that_reached_no_model(
+    error: TooManyRequests, batches: list[list[Event]], errors: int
+) -> None:
+    registry = CollectorRegistry()
+    with (
+        contextlib.suppress(TooManyRequests),
+        Meter(registry).record("chat", "m", (0, 0)) as recording,
+    ):
+        for batch in batches:
+            recording.count(0, batch)
+        raise error
+    assert sample(registry, "penstock_generations_total", outcome="error") == errors
+    assert sample(registry, "gen_ai_server_request_duration_seconds_count") == errors
 
 
 # -- stops ---------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -21,12 +21,14 @@ class Peer:
     def __init__(self, act: Callable[[asyncio.StreamWriter], Awaitable[Any]]) -> None:
         self.act = act
         self.connections = 0
+        self.requests = 0
         self.gone = asyncio.Event()
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         try:
             while await reader.readuntil(b"\r\n\r\n"):
+                self.requests += 1
                 await self.act(writer)
         except (OSError, asyncio.IncompleteReadError):
             self.gone.set()
@@ -59,6 +61,14 @@ async def peer_and_client(act: Any, **settings: Any) -> AsyncIterator[tuple[Peer
     finally:
         await client.aclose()
         server.close()
+
+
+async def keep_connections(client: Client, number: int) -> None:
+    """Have the client keep so many connections."""
+    async with AsyncExitStack() as stack:
+        exchanges = [await stack.enter_async_context(client.get("/")) for _ in range(number)]
+        for exchange in exchanges:
+            await exchange.read()
 
 
 async def fetch(client: Client) -> tuple[int, bytes]:
@@ -169,6 +179,25 @@ async def test_a_kept_connection_that_was_closed_meanwhile_is_replaced_unseen() 
     async with peer_and_client(says(OK, close=True)) as (peer, client):
         assert [await fetch(client) for _ in range(3)] == [(200, b"ok")] * 3
         assert peer.connections == 3
+
+
+async def test_a_silent_peer_is_not_asked_again_on_another_kept_connection() -> None:
+    timeouts = Timeouts(first_byte_timeout_s=0.1)
+    async with peer_and_client(says(OK), timeouts=timeouts) as (peer, client):
+        await keep_connections(client, 3)
+        peer.act = says()
+        with pytest.raises(Broken, match="silent"):
+            await fetch(client)
+        assert (peer.connections, peer.requests) == (3, 3 + 1)
+
+
+async def test_a_request_on_a_kept_connection_that_is_closed_is_sent_once_more() -> None:
+    async with peer_and_client(says(OK)) as (peer, client):
+        await keep_connections(client, 3)
+        peer.act = says(close=True)
+        with pytest.raises(Broken, match="closed"):
+            await fetch(client)
+        assert (peer.connections, peer.requests) == (3 + 1, 3 + 2)
 
 
 @pytest.mark.parametrize("parts", [(OK, OK), (OK + OK,), (OK, b"garbage"), (OK + b"garbage",)])

@@ -501,7 +501,9 @@ def test_an_offer_to_upgrade_is_declined_by_answering(edge: Edge, to: str) -> No
 
 
 @pytest.mark.parametrize("framing", [{}, {"transfer-encoding": "chunked"}])
-def test_a_body_beside_an_offer_to_upgrade_is_read(edge: Edge, framing: dict[str, str]) -> None:
+def test_a_body_beside_an_offer_to_upgrade_is_read_and_what_follows_it(
+    edge: Edge, framing: dict[str, str]
+) -> None:
     body = json.dumps(chat_body("fast", "hello")).encode()
     headers = {**edge.auth, **UPGRADE, "upgrade": "h2c", **framing}
     if framing:
@@ -511,6 +513,13 @@ def test_a_body_beside_an_offer_to_upgrade_is_read(edge: Edge, framing: dict[str
     start = head("POST", "/v1/chat/completions", headers)
     assert edge.ask(start + body).status == 200
     assert edge.ask(start, body[:9], body[9:]).status == 200
+    with edge.wire() as wire:
+        wire.send(start + body + HEALTH + start + body)
+        assert [wire.final().status for _ in range(3)] == [200, 200, 200]
+        for part in (HEALTH, start, body, edge.chat_request()):
+            wire.send(part)
+        assert [wire.final().status for _ in range(3)] == [200, 200, 200]
+        assert wire.send(b"G\0T / HTTP/1.1\r\n").final().status == 400
 
 
 @pytest.mark.parametrize(

@@ -254,6 +254,28 @@ def test_a_database_that_is_away_is_told_in_words() -> None:
         database.close()
 
 
+def test_a_database_that_is_read_only_for_a_while_is_told_in_words(postgresql: Cluster) -> None:
+    place = postgresql.database()
+    name = make_url(place).database
+    database = open_database(place)
+    keys = KeyStore(database, PEPPER)
+    keys.create("before")
+    postgresql.psql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    postgresql.psql(
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"
+    )
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailable, match="read-only"):
+            keys.create("while")
+    assert [key.name for key in keys.all()] == ["before"]
+    with pytest.raises(DatabaseUnavailable, match="read-only"):
+        keys.create("while")
+    postgresql.psql(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+    keys.create("after")
+    assert [key.name for key in keys.all()] == ["before", "after"]
+    database.close()
+
+
 def test_a_full_disk_is_told_in_words_and_nothing_is_half_written(tmp_path: Path) -> None:
     database = open_database(tmp_path / "penstock.db")
     catalogue = CatalogueStore(database)

@@ -84,6 +84,20 @@ def test_a_deployment_is_read_as_it_was_written(deployments: DeploymentStore, ac
     assert deployments.get("nobody") is None
 
 
+def test_a_text_with_nul_is_no_fault(deployments: DeploymentStore, database: Database) -> None:
+    one = spec("chat")
+    deployments.create(one)
+    assert deployments.get("\0") is None
+    assert deployments.get(f"{one.id}\0") is None
+    said = DeploymentEvent(deployment_id=one.id, at=NOW, message="died: \0.", level="error")
+    EventStore(database).add(said)
+    (line,) = EventStore(database).of(one.id)
+    assert line.message in ("died: \0.", "died: \ufffd.")
+    catalogue = CatalogueStore(database)
+    catalogue.add(msgspec.structs.replace(entry("odd"), aliases=("a\0", "b\0")))
+    assert len(catalogue.all()[0].aliases) == 2
+
+
 def test_each_change_is_a_generation(deployments: DeploymentStore) -> None:
     first = spec("chat")
     deployments.create(first)

@@ -4,6 +4,7 @@ A server that is killed cannot say that it has ended. Of the same machine the ne
 process is gone; of others it is taken for gone when it has not been heard of for FORGOTTEN_AFTER.
 """
 
+import math
 import os
 import secrets
 import socket
@@ -63,6 +64,10 @@ class Presence:
             self.begin()
         self._heard_s = time.monotonic()
         return known
+
+    def doubt(self) -> None:
+        """It may have been forgotten: the next `renew` looks."""
+        self._heard_s = -math.inf
 
     def end(self) -> None:
         self._servers.leave(self.server.id)

@@ -124,18 +124,24 @@ class Recorder:
     # -- writing ---------------------------------------------------------------------------
 
     async def _run(self) -> None:
-        away = False
+        """Whatever fails is tried again, and told once."""
+        away = failed = False
         while not self._ending.is_set():
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(WRITE_EVERY_S):
                     await self._ending.wait()
             try:
                 await asyncio.to_thread(self._write)
-                away = False
+                away = failed = False
             except DatabaseUnavailable as error:
                 if not away:
                     log.warning("%s What is observed is written when it is back.", error)
                 away = True
+            except Exception:
+                if not failed:
+                    log.exception("What is observed could not be written. It is tried again.")
+                failed = True
+                self._presence.doubt()  # without our row, none of our replicas can be written
 
     def _write(self) -> None:
         """What could not be written stays for the next time."""

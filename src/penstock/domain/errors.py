@@ -16,6 +16,7 @@
     ├── BodyTooLarge              413
     ├── UnsupportedEncoding       415
     ├── TooManyRequests           429
+    │   └── NotAdmitted           429  there is no place for it; its model never hears of it
     ├── EngineOverloaded          429  a request that is not to wait, and would
     ├── InternalError             500
     ├── EngineFailed              502  the engine died, stalled or answered garbage
@@ -142,6 +143,10 @@ class TooManyRequests(PenstockError):
     status = 429
     type = "rate_limit_error"
     code = "rate_limit_exceeded"
+
+
+class NotAdmitted(TooManyRequests):
+    pass
 
 
 class EngineOverloaded(PenstockError):

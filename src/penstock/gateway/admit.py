@@ -6,18 +6,18 @@ from typing import Self
 
 import msgspec
 
-from penstock.domain.errors import TooManyRequests
+from penstock.domain.errors import NotAdmitted
 from penstock.gateway.lane import Full, Lane
 
 RETRY_AFTER_S = 1
 
 
 def admit(lane: Lane, calls: int, model: str) -> "Lease":
-    """Places for `calls` engine calls. Raises TooManyRequests at once when the lane is full."""
+    """Places for `calls` engine calls. Raises NotAdmitted at once when the lane is full."""
     try:
         turns = lane.enter(calls)
     except Full:
-        raise TooManyRequests(
+        raise NotAdmitted(
             f"{model!r} is busy: {lane.running} calls run and {lane.waiting} wait, which is "
             "the most this server allows. Try again in a moment.",
             retry_after_s=RETRY_AFTER_S,
@@ -38,7 +38,7 @@ class Lease(msgspec.Struct, gc=False):
     given_back: int = 0
 
     async def turn(self, call: int, timeout_s: float) -> None:
-        """Returns when call number `call` may run. Raises TooManyRequests when that takes long."""
+        """Returns when call number `call` may run. Raises NotAdmitted when that takes long."""
         turn = self.turns[call] if self.turns is not None else None
         if turn is None:
             return
@@ -46,7 +46,7 @@ class Lease(msgspec.Struct, gc=False):
             async with asyncio.timeout(timeout_s):
                 await asyncio.shield(turn)
         except TimeoutError:
-            raise TooManyRequests(
+            raise NotAdmitted(
                 f"{self.model!r} is busy: no place came free within {timeout_s:g} s. "
                 "Try again later.",
                 retry_after_s=RETRY_AFTER_S,

@@ -8,6 +8,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from penstock.gateway.deployment import Deployment
+from penstock.gateway.resolve import Catalogue
 
 MODEL = "gen_ai_request_model"
 LABELS = (MODEL,)
@@ -65,12 +66,12 @@ class DeploymentGauges(Collector):
 class PublicMetrics(Collector):
     """Of all metrics, those of models that everybody may use."""
 
-    def __init__(self, registry: CollectorRegistry, deployments: Iterable[Deployment]) -> None:
+    def __init__(self, registry: CollectorRegistry, catalogue: Catalogue) -> None:
         self._registry = registry
-        self._deployments = deployments
+        self._catalogue = catalogue
 
     def collect(self) -> Iterable[Metric]:
-        public = {d.counted_as for d in self._deployments if d.only_for is None}
+        public = self._catalogue.public_names()
         for metric in self._registry.collect():
             metric.samples = [each for each in metric.samples if each.labels.get(MODEL) in public]
             yield metric

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 
+from penstock.domain.errors import NotAdmitted
 from penstock.domain.event import Event, Finished, Prompt, Started, Text
 from penstock.domain.usage import NOTHING, Usage, total
 
@@ -235,7 +236,7 @@ class Recording(msgspec.Struct, gc=False):
     """One request while it runs, as a context: how it is left is the request's outcome.
 
     Counts as events go by, so that a leaving client is counted too; the engine's own numbers
-    replace the running count when a call ends.
+    replace the running count when a call ends. A request that was not admitted is none.
     """
 
     series: Series
@@ -279,6 +280,8 @@ class Recording(msgspec.Struct, gc=False):
     ) -> None:
         outcome: Outcome = "ok"
         if kind is not None:
+            if issubclass(kind, NotAdmitted) and not self.calls:
+                return
             left = issubclass(kind, CancelledError | GeneratorExit)
             outcome = "client_left" if left else "error"
         now_s = perf_counter()

@@ -204,6 +204,11 @@ class Catalogue:
         """All deployments, also of versions that somebody asked for."""
         return iter(tuple(self._deployments.values()))
 
+    def public_names(self) -> set[str]:
+        """What calls of models that everybody may use are counted as, adapters among them."""
+        served = (*self._deployments.values(), *self._by_model.values())
+        return {each.counted_as for each in served if each.only_for is None}
+
     def entries(self, principal: Principal) -> list[CatalogueEntry]:
         """The models that a caller may see."""
         return [e for e in self._entries.values() if may_see(owner(e), principal)]

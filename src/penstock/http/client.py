@@ -187,11 +187,16 @@ class Exchange:
         return self
 
     async def open(self) -> None:
-        """Send the request and wait for the answer's head. Raises Broken."""
+        """Send the request and wait for the answer's head. Raises Broken.
+
+        A kept connection may have been closed by its peer a moment ago: then once more, on a new
+        one. A peer that is silent is not asked again.
+        """
         client = self._client
         idle = client._idle
+        again = False
         while True:
-            kept = bool(idle)
+            kept = bool(idle) and not again
             wire = idle.pop() if kept else await client._connect()
             if wire.lost:
                 continue
@@ -206,10 +211,10 @@ class Exchange:
                 self.headers = wire.headers
                 return
             wire.transport.abort()
-            # A kept connection may have been closed by its peer a moment ago.
-            if wire.received_bytes or not kept:
+            if wire.received_bytes or wire.silent or not kept:
                 answered = wire.received_bytes > 0
                 raise Broken(wire.failure or "it gave no answer", answered=answered)
+            again = True
 
     async def __aexit__(
         self,
@@ -284,6 +289,7 @@ class _Wire(asyncio.Protocol):
         "lost",
         "paused",
         "received_bytes",
+        "silent",
         "status",
         "transport",
     )
@@ -298,6 +304,7 @@ class _Wire(asyncio.Protocol):
         self.failure: str | None = None
         self.paused = False
         self.lost = False
+        self.silent = False
         #: None: it has just been heard, and the sweeper starts the clock when it passes.
         self.deadline_s: float | None = NEVER
         self.batches: list[bytes] = []
@@ -351,6 +358,7 @@ class _Wire(asyncio.Protocol):
                 timeouts.stall_timeout_s if self.received_bytes else timeouts.first_byte_timeout_s
             )
         elif self.deadline_s < now_s:
+            self.silent = True
             self.fail("it was silent for too long")
             self.transport.abort()
 

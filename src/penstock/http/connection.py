@@ -168,9 +168,9 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade as upgrade:
             # We speak nothing but HTTP/1.1: the request stands, the offer to switch is declined.
             framing = self._framing_after_upgrade()
-            self.parser = httptools.HttpRequestParser(_BodyOnly(self) if framing else self)
+            self.parser = httptools.HttpRequestParser(_BodyFirst(self) if framing else self)
             if framing:
-                self.parser.feed_data(b"POST / HTTP/1.1\r\nconnection: close\r\n%b\r\n" % framing)
+                self.parser.feed_data(b"POST / HTTP/1.1\r\n%b\r\n" % framing)
             if rest := data[upgrade.args[0] :]:
                 self.data_received(rest)
             return
@@ -207,7 +207,8 @@ class Connection(asyncio.Protocol):
         if self._resumed is not None and not self._resumed.done():
             self._resumed.set_result(None)
         self._resumed = None
-        self.deadline_s = NEVER if self.busy else None
+        if not self._closing:
+            self.deadline_s = NEVER if self.busy else None
 
     # -- the parser calls these ------------------------------------------------------------
 
@@ -466,7 +467,9 @@ class Connection(asyncio.Protocol):
         self._close()
 
     def _close(self) -> None:
+        """Close when the client has read what it was sent, for which it has its time."""
         self._closing = True
+        self.deadline_s = self.loop.time() + self._limits.write_timeout_s
         self.transport.close()
 
     def abort(self) -> None:
@@ -486,7 +489,7 @@ class Connection(asyncio.Protocol):
             )
         elif self.deadline_s < now_s:
             self.deadline_s = NEVER
-            if self._refused or self.busy or self._part is None:
+            if self._closing or self._refused or self.busy or self._part is None:
                 self.abort()
             else:
                 self._refuse(408, "The request did not arrive in time.")
@@ -507,13 +510,30 @@ class Connection(asyncio.Protocol):
         self.loop.call_later(PROBE_INTERVAL_S, self._probe)
 
 
-class _BodyOnly:
-    """Takes a body whose head has been read already, and nothing behind it."""
+class _BodyFirst:
+    """A connection to a parser that is to begin with a body, whose head has been read already.
+
+    The parser is given a head of ours, which stops here; the heads that follow are the client's.
+    """
 
     def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self.on_header = connection.on_header  # which takes none while a body is awaited
         self.on_chunk_header = connection.on_chunk_header
         self.on_body = connection.on_body
         self.on_message_complete = connection.on_message_complete
+
+    def on_message_begin(self) -> None:
+        if self._connection._part is not BODY:
+            self._connection.on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        if self._connection._part is not BODY:
+            self._connection.on_url(url)
+
+    def on_headers_complete(self) -> None:
+        if self._connection._part is not BODY:
+            self._connection.on_headers_complete()
 
 
 def _persistence(request: Request) -> bytes:

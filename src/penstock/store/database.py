@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Engine, create_engine, event, insert, make_url, update
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, ExceptionContext
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
     InterfaceError,
+    InternalError,
     OperationalError,
     SQLAlchemyError,
 )
@@ -29,6 +30,10 @@ BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_S = 10
 #: The newest file in `migrations/versions`; a database that has it needs no look at the others.
 LATEST_REVISION = "0005"
+#: What says that a database cannot be used; InternalError: that it is read-only, among others.
+UNUSABLE = (OperationalError, InterfaceError, InternalError)
+#: PostgreSQL's code of a statement that writes where nothing may be written.
+READ_ONLY = "25006"
 #: Names the lock under which a PostgreSQL database is migrated: "penstock", as a number.
 MIGRATION_LOCK = 0x70656E73746F636B
 
@@ -90,7 +95,7 @@ class Database:
 def _in_words() -> Iterator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeout) as error:
+    except (*UNUSABLE, PoolTimeout) as error:
         why = _first_line(error)
         raise DatabaseUnavailable(f"The database cannot be used just now: {why}") from error
 
@@ -106,7 +111,7 @@ def open_database(place: Path | str) -> Database:
         _migrate(engine)
     except BaseException as error:
         engine.dispose()
-        if not isinstance(error, OperationalError):
+        if not isinstance(error, UNUSABLE):
             raise
         raise CannotOpenDatabase(
             f"Cannot use the database {_place(engine)}: {_first_line(error)}"
@@ -126,7 +131,7 @@ def _sqlite(path: Path) -> Engine:
 def _postgresql(url: str) -> Engine:
     try:
         parsed = make_url(url).set(drivername="postgresql+psycopg")
-        return create_engine(
+        engine = create_engine(
             parsed,
             pool_pre_ping=True,  # a server that was started again has dropped our connections
             connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "penstock"},
@@ -139,6 +144,33 @@ def _postgresql(url: str) -> Engine:
         raise CannotOpenDatabase(
             "database_url needs a package that is not installed: pip install 'penstock[postgres]'"
         ) from None
+    event.listen(engine, "handle_error", _leave_read_only)
+    event.listen(engine, "before_cursor_execute", _replace_nul, retval=True)
+    return engine
+
+
+def _leave_read_only(context: ExceptionContext) -> None:
+    """A connection that began while its server was read-only stays so: the next one is new."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True
+
+
+def _replace_nul(
+    _connection: Connection, _cursor: Any, statement: str, values: Any, _context: Any, many: bool
+) -> tuple[str, Any]:
+    """PostgreSQL refuses a text with NUL in it, which a request's or an engine's may have."""
+    if not values:
+        return statement, values
+    if many:
+        return statement, [_without_nul(row) for row in values]
+    return statement, _without_nul(values)
+
+
+def _without_nul(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.replace("\0", "\ufffd") if isinstance(value, str) else value
+        for name, value in row.items()
+    }
 
 
 def _set_up(connection: Any, _record: Any) -> None:
