@@ -9,7 +9,7 @@ import msgspec
 from penstock.control.download import Progress, download
 from penstock.control.fetch_error import FetchError, Unreachable, as_sentences
 from penstock.control.hub import Hub, Listing
-from penstock.control.hub_cache import RepositoryCache
+from penstock.control.hub_cache import COMMIT, RepositoryCache
 from penstock.control.quantisation import RepoFile, size_text
 from penstock.control.selection import select
 from penstock.domain.source import HubReference
@@ -37,11 +37,7 @@ def fetch(
     """
     cache = RepositoryCache(cache_dir, reference.repository)
     hub = Hub()
-    try:
-        listing = hub.listing(reference)
-    except Unreachable as error:
-        listing = _listing_of_cache(cache, reference, str(error))
-        progress.note(f"{error}. Using what is in the cache of {reference.repository}.")
+    listing = _listing(hub, cache, reference, progress)
     selection = select(listing.files, reference, free_memory_bytes)
     if selection.reason:
         progress.note(f"{reference.repository}: {selection.reason}")
@@ -57,6 +53,8 @@ def fetch(
     if hub.answered and cache.commit_of(reference.revision) != listing.commit:
         with as_sentences(reference):
             cache.remember(reference.revision, listing.commit)
+    if hub.answered:
+        cache.keep_listing(listing.commit, listing.files)
     return cache.snapshot(listing.commit) / selection.path
 
 
@@ -89,6 +87,21 @@ def find(
         sum(file.size_bytes - cache.arrived_bytes(file) for file in missing),
         selection.reason,
     )
+
+
+def _listing(
+    hub: Hub, cache: RepositoryCache, reference: HubReference, progress: Progress
+) -> Listing:
+    """That of a commit never changes, so the hub is not asked for it again. Raises FetchError."""
+    commit = reference.revision or ""
+    if COMMIT.fullmatch(commit) and (files := cache.listing(commit)):
+        return Listing(commit, files)
+    try:
+        return hub.listing(reference)
+    except Unreachable as error:
+        listing = _listing_of_cache(cache, reference, str(error))
+        progress.note(f"{error}. Using what is in the cache of {reference.repository}.")
+        return listing
 
 
 def _listing_of_cache(cache: RepositoryCache, reference: HubReference, why: str) -> Listing:
