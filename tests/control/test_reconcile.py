@@ -30,6 +30,7 @@ from penstock.domain.deployment import (
 )
 from penstock.domain.model import Capabilities
 from penstock.domain.replica import ReplicaState
+from penstock.domain.version import deployment_of_version
 from penstock.engines.base import Launch
 from penstock.fleet.base import Fleet, Leftover, Place, Process
 from penstock.fleet.group import ReplicaGroup
@@ -160,6 +161,30 @@ async def test_the_replicas_that_run_are_written_down(tmp_path: Path) -> None:
     stores = open_stores(tmp_path)
     assert stores.servers.all() == []
     stores.database.close()
+
+
+def ask(here: Here, name: str) -> ReplicaGroup:
+    """Somebody calls, and waits for a replica."""
+    group = here.group(name)
+    group.waiting += 1
+    group.wake()
+    return group
+
+
+async def test_what_serves_an_old_version_leaves_no_record_and_ends_none(tmp_path: Path) -> None:
+    async with server(tmp_path) as here:
+        here.deploy("a")
+        await until(lambda: here.group("a").up and here.spec("a").version_id, "it is up")
+        first = here.spec("a").version_id
+        assert first is not None
+        here.change("a", source="fake:?tokens_per_second=99", version_id=None)
+        await until(lambda: here.spec("a").version_id, "it has another version")
+        here.look()
+        old = ask(here, deployment_of_version(first))
+        await until(lambda: old.up, "the first one is up too")
+        here.deploy("one")
+        await until(lambda: there(here) == set(here.pids("one")) != set(), "others are noted")
+        await until(lambda: "Ready" in lines(here, "one"), "what is said of them, too")
 
 
 def there(here: Here) -> set[int | None]:
