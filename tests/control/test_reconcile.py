@@ -29,7 +29,7 @@ from penstock.domain.deployment import (
     Scale,
 )
 from penstock.domain.model import Capabilities
-from penstock.domain.replica import ReplicaState
+from penstock.domain.replica import ReplicaRecord, ReplicaState
 from penstock.domain.version import deployment_of_version
 from penstock.engines.base import Launch
 from penstock.fleet.base import Fleet, Leftover, Place, Process
@@ -145,8 +145,9 @@ async def test_the_replicas_that_run_are_written_down(tmp_path: Path) -> None:
         killed = here.pids("one")[0]
         psutil.Process(killed).kill()
         await until(lambda: killed not in there(here) and len(there(here)) == 2, "another one is")
-        rows = [replica for _, replica in here.stores.replicas.of("one")]
-        assert {row.state for row in rows} == {ReplicaState.READY}
+        ready = [ReplicaState.READY] * 2
+        await until(lambda: [row.state for row in rows_of(here, "one")] == ready, "both are ready")
+        rows = rows_of(here, "one")
         assert sorted(row.restarts for row in rows) == [0, 1]
         assert {row.version_id for row in rows} == {here.spec("one").version_id}
         assert min(row.memory_bytes for row in rows) > 0
@@ -187,12 +188,16 @@ async def test_what_serves_an_old_version_leaves_no_record_and_ends_none(tmp_pat
         await until(lambda: "Ready" in lines(here, "one"), "what is said of them, too")
 
 
+def rows_of(here: Here, name: str) -> list[ReplicaRecord]:
+    return [replica for _, replica in here.stores.replicas.of(name)]
+
+
 def there(here: Here) -> set[int | None]:
-    return {replica.pid for _, replica in here.stores.replicas.of("one")}
+    return {replica.pid for replica in rows_of(here, "one")}
 
 
 def failures(here: Here, name: str) -> list[str]:
-    return [replica.reason for _, replica in here.stores.replicas.of(name) if replica.reason]
+    return [replica.reason for replica in rows_of(here, name) if replica.reason]
 
 
 async def test_a_deployment_runs_and_what_it_turned_out_to_be_is_written_down(
