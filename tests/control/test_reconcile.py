@@ -401,3 +401,81 @@ async def test_what_still_runs_is_adopted_and_what_nobody_wants_is_ended(
 def fleet_runs(fleet: Lasting, pid: int) -> bool:
     running: list[Process] = [p for p in fleet.processes.values() if p.running]
     return any(process.pid == pid for process in running)
+
+
+def a_model(path: Path, *, changed: bool = False) -> Path:
+    """The bundled model at `path`; changed: of other weights, by a bit."""
+    (bundled,) = penstock_tiny_models.path("tiny-chat").glob("*.gguf")
+    content = bundled.read_bytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ changed]))
+    return path
+
+
+async def test_a_deployment_stays_at_the_commit_that_was_fetched_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = a_model(tmp_path / "hub" / "org" / "tiny" / "tiny-Q8_0.gguf")
+    with serving_hub(tmp_path / "hub") as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+        async with server(tmp_path / "home") as here:
+            here.deploy("a", "org/tiny", scale=Scale(min_instances=0, max_instances=1))
+            await until(lambda: here.spec("a").version_id, "its version is known")
+            first = here.spec("a").version_id
+            (version,) = here.stores.catalogue.versions("a")
+        a_model(file, changed=True)
+        async with server(tmp_path / "home") as here:
+            group = ask(here, "a")
+            await until(lambda: group.up, "it is up again")
+            (replica,) = group.replicas
+            launch = replica.engine.launch(tmp_path)
+            assert launch is not None
+            commit = version.source.partition("@")[2].partition(":")[0]
+            assert any(commit in argument for argument in launch.argv)
+            assert (group.version_id, here.spec("a").version_id) == (first, first)
+            here.deploy("b", "org/tiny", scale=Scale(min_instances=0, max_instances=1))
+            await until(lambda: here.spec("b").version_id, "what is new is fetched anew")
+            assert here.spec("b").version_id != first
+
+
+async def test_a_file_that_was_replaced_is_another_version(tmp_path: Path) -> None:
+    file = a_model(tmp_path / "model.gguf")
+    async with server(tmp_path / "home") as here:
+        here.deploy("a", str(file), scale=Scale(min_instances=0, max_instances=1))
+        await until(lambda: here.spec("a").version_id, "its version is known")
+        first = here.spec("a").version_id
+        assert first is not None
+    a_model(file, changed=True)
+    async with server(tmp_path / "home") as here:
+        group = ask(here, "a")
+        await until(lambda: group.up, "it is up again")
+        await until(lambda: here.spec("a").version_id != first, "its new version is known")
+        assert group.version_id == here.spec("a").version_id
+        await until(lambda: "have changed" in lines(here, "a"), "its log says so")
+        here.look()
+        before = ask(here, deployment_of_version(first))
+        await until(lambda: before.progress.fail_reason, "the first is not to be had any more")
+        assert "is not the version" in before.progress.fail_reason
+        assert group.up
+
+
+async def test_what_still_runs_of_weights_that_were_replaced_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(*_: Any) -> None: ...
+
+    file = a_model(tmp_path / "model.gguf")
+    with Lasting() as fleet:
+        async with server(tmp_path / "home", fleet) as here:
+            here.deploy("a", str(file))
+            await until(lambda: here.group("a").up and here.spec("a").version_id, "it is up")
+            (pid,), first = here.pids("a"), here.spec("a").version_id
+            monkeypatch.setattr(LocalProcess, "stop", nothing)
+        monkeypatch.undo()
+        a_model(file, changed=True)
+        async with server(tmp_path / "home", fleet) as here:
+            await until(lambda: here.group("a").up, "it is up again")
+            assert pid not in here.pids("a")
+            assert here.group("a").version_id != first
+            await until(lambda: not fleet_runs(fleet, pid), "what ran before has ended")

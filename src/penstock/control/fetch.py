@@ -6,9 +6,8 @@ import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from penstock.control.local_source import bring_here
+from penstock.control.local_source import bring_here, source_at
 from penstock.control.recipe import Recipe
-from penstock.domain.source import parse_source
 from penstock.engines.registry import LocalSource
 
 log = logging.getLogger(__name__)
@@ -41,14 +40,17 @@ class Fetcher:
         self._here = dict(here)
         self._places = asyncio.Semaphore(DOWNLOADS_AT_A_TIME)
 
-    async def bring(self, recipe: Recipe, tell: Tell) -> LocalSource:
+    async def bring(
+        self, recipe: Recipe, tell: Tell, *, version_source: str | None = None
+    ) -> LocalSource:
         """The recipe's source on this machine. Cancelling it calls off the download.
 
-        Raises BadSource, FetchError.
+        `version_source` is that of the version that the recipe is known to be. Raises BadSource,
+        FetchError.
         """
-        if (known := self._here.get(recipe.source)) is not None:
+        source = source_at(recipe.name, recipe.source, version_source)
+        if (known := self._here.get(str(source))) is not None:
             return known
-        source = parse_source(f"{recipe.name}={recipe.source}").source
         loop = asyncio.get_running_loop()
 
         def tell_loop(percent: int | None) -> None:
@@ -67,7 +69,7 @@ class Fetcher:
                 )
             finally:
                 tracker.called_off.set()
-        self._here[recipe.source] = local
+        self._here[str(source)] = local
         return local
 
 
