@@ -233,7 +233,8 @@ class Actuator:
         try:
             known = tended.version_source(recipe)
             source = await self._fetcher.bring(recipe, tell, version_source=known)
-            need = await asyncio.to_thread(self._maker.need, recipe, source)
+            whole, _ = await asyncio.to_thread(self._maker.without_lost, recipe)
+            need = await asyncio.to_thread(self._maker.need, whole, source)
             if not self._is_first(tended, recipe):
                 await self._recognise(tended, preparing, source)
         except (BadSource, FetchError, CannotStart, OSError) as error:
@@ -303,20 +304,27 @@ class Actuator:
             tended.kept.remove(kept)
             return
         try:
+            whole, lost = await asyncio.to_thread(self._maker.without_lost, kept.recipe)
             engine = await asyncio.to_thread(
                 self._maker.make,
-                kept.recipe,
+                whole,
                 source,
                 free_bytes=kept.claim.memory_bytes,
                 gpus=self._maker.offered(kept.claim),
             )
             claim = await asyncio.to_thread(claim_of, engine)
+            if leftover is not None and lost:  # it numbers its adapters otherwise
+                await self._fleet.end(leftover)
+                leftover = None
             process = await self._fleet.adopt(leftover) if leftover is not None else None
         except (CannotStart, OSError) as error:
             self._no_copy(tended, kept, preparing, str(error))
             return
         if kept.ending:  # it was stopped while its engine was made
             return
+        engine.lost_adapters = lost
+        for why in lost.values():
+            self._say(tended, f"It goes without an adapter. {why}", "warning")
         kept.claim = claim.at_least(Claim(need.memory_bytes, kept.claim.gpu_bytes))
         kept.replica = Replica(engine)
         kept.supervisor = Supervisor(

@@ -39,6 +39,20 @@ def bring_adapters(
     }
 
 
+def why_lost(sources: Mapping[str, str], *, cache_dir: Path) -> dict[str, str]:
+    """Why adapters cannot be had any more, by the names of those. Downloads the others; blocks."""
+    lost = {}
+    for name, text in sources.items():
+        try:
+            path = bring_adapter(name, text, cache_dir=cache_dir, progress=Unwatched())
+        except CannotStart as error:
+            lost[name] = str(error)
+        else:
+            if not path.exists():
+                lost[name] = f"The adapter {name}: there is nothing at {path}."
+    return lost
+
+
 def bring_adapter(name: str, text: str, *, cache_dir: Path, progress: Progress) -> Path:
     """Raises CannotStart."""
     try:
