@@ -346,6 +346,32 @@ async def test_a_download_is_told_of_called_off_and_gone_on_with(
         assert any(int(r.removeprefix("bytes=").partition("-")[0]) >= arrived for r in ranges)
 
 
+async def test_downloads_keep_nothing_waiting_that_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("had", "one", "two"):
+        a_model(tmp_path / "hub" / "org" / name / "tiny-Q8_0.gguf")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    asleep = Scale(min_instances=0, max_instances=1)
+    with serving_hub(tmp_path / "hub") as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        async with server(tmp_path / "home") as here:
+            here.deploy("had", "org/had", scale=asleep)
+            await until(lambda: here.spec("had").version_id, "it is fetched")
+    with serving_hub(tmp_path / "hub", "--bytes-per-second", "2000") as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        async with server(tmp_path / "home") as here:
+            going = DeploymentStatus.DOWNLOADING
+            for name in ("one", "two"):
+                here.deploy(name, f"org/{name}")
+            await until(lambda: here.status("one") is here.status("two") is going, "both come")
+            here.deploy("fake")
+            await until(lambda: here.group("fake").up, "what needs no download is up")
+            ask(here, "had")
+            await until(lambda: "Starting" in lines(here, "had"), "what is here starts")
+            assert here.status("one") is here.status("two") is going
+
+
 class Lasting(LocalFleet):
     """A fleet whose replicas outlive the server that started them, as those of a cluster do."""
 

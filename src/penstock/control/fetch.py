@@ -1,13 +1,16 @@
 """Brings weights here while the server runs: a few downloads at a time, each can be called off."""
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from penstock.control.local_source import bring_here, source_at
+from penstock.control.local_source import fetched_source, found_here, source_at
 from penstock.control.recipe import Recipe
+from penstock.control.weights import fill, look_up
+from penstock.domain.source import HubReference
 from penstock.engines.registry import LocalSource
 
 log = logging.getLogger(__name__)
@@ -57,20 +60,29 @@ class Fetcher:
             loop.call_soon_threadsafe(tell, percent)
 
         tracker = _Tracker(recipe.name, tell_loop)
-        async with self._places:
-            try:
-                local = await asyncio.to_thread(
-                    bring_here,
-                    source,
-                    cache_dir=self._cache_dir,
-                    free_memory_bytes=self._budget_bytes,
-                    progress=tracker,
-                    check_engine=self._check_engine,
-                )
-            finally:
-                tracker.called_off.set()
+        try:
+            if isinstance(source, HubReference):
+                local = await self._from_hub(source, tracker)
+            else:
+                local = found_here(source)
+        finally:
+            tracker.called_off.set()
         self._here[str(source)] = local
         return local
+
+    async def _from_hub(self, reference: HubReference, tracker: "_Tracker") -> LocalSource:
+        """Only a download takes a place: what is here already waits for nobody's."""
+        order = await asyncio.to_thread(
+            look_up,
+            reference,
+            cache_dir=self._cache_dir,
+            free_memory_bytes=self._budget_bytes,
+            progress=tracker,
+            check_engine=self._check_engine,
+        )
+        place = self._places if order.missing() else contextlib.nullcontext()
+        async with place:
+            return fetched_source(await asyncio.to_thread(fill, order, tracker))
 
 
 class _Tracker:

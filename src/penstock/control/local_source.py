@@ -62,17 +62,18 @@ def bring_here(
 
     Raises FetchError.
     """
-    match source:
-        case Bundled(name):
-            return bundled_source(name)
-        case HubReference():
-            path = fetch(
-                source,
-                cache_dir=cache_dir,
-                free_memory_bytes=free_memory_bytes,
-                progress=progress,
-                check_engine=check_engine,
-            )
-            return fetched_source(path)
-        case _:
-            return source
+    if not isinstance(source, HubReference):
+        return found_here(source)
+    path = fetch(
+        source,
+        cache_dir=cache_dir,
+        free_memory_bytes=free_memory_bytes,
+        progress=progress,
+        check_engine=check_engine,
+    )
+    return fetched_source(path)
+
+
+def found_here(source: Bundled | LocalSource) -> LocalSource:
+    """What need not be fetched."""
+    return bundled_source(source.name) if isinstance(source, Bundled) else source
