@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from adapter_files import gguf_adapter, numbers, peft_adapter
+from gguf_files import chat_model_path
 from hub import serving_hub
 from openai import OpenAI
 from rawhttp import Reply
@@ -172,6 +173,26 @@ def test_an_adapter_that_has_gone_does_not_take_its_base_with_it(tmp_path: Path)
             assert told["default/lost"]["status"] == "failed"
             assert "org/lost" in told["default/lost"]["fail_reason"]
             assert "It goes without an adapter" in server.log
+
+
+def test_a_gguf_adapter_comes_from_the_hub_and_fits_what_runs(tmp_path: Path) -> None:
+    """The base is not fetched again, whatever its repository has by now."""
+    served = tmp_path / "hub"
+    for directory in ("warm", "tiny"):
+        (served / "org" / directory).mkdir(parents=True)
+    gguf_adapter(served / "org" / "warm" / "warm.gguf", seed=1)
+    shutil.copy(chat_model_path(), served / "org" / "tiny" / "tiny-Q8_0.gguf")
+    with serving_hub(served) as hub:
+        env = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": hub.url}
+        with serving("base=org/tiny", home=tmp_path / "home", env=env) as server:
+            shutil.copy(chat_model_path(), served / "org" / "tiny" / "tiny-Q4_K_M.gguf")
+            body = {
+                "lora_model_name": "warm", "base_model_name": "base", "hf_model_name": "org/warm"
+            }  # fmt: skip
+            added = server.send("POST", "/lora-model", json.dumps(body).encode())
+            assert added.status == 200, added.body
+            assert answer(server, "default/warm", QUESTIONS[0])
+        assert hub.requests(containing="Q4_K_M") == []
 
 
 def test_unknown_adapters_and_fields_of_the_engine_are_refused(server: Server) -> None:

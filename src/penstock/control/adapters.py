@@ -6,6 +6,7 @@ from pathlib import Path
 from penstock.control.download import Progress
 from penstock.control.fetch_error import FetchError
 from penstock.control.local_source import bring_here
+from penstock.control.quantisation import NO_BOUND_BYTES
 from penstock.domain.source import BadSource, GgufFile, ModelDirectory, check_name, parse_source
 from penstock.engines.base import CannotStart
 
@@ -60,7 +61,7 @@ def bring_adapter(name: str, text: str, *, cache_dir: Path, progress: Progress) 
         local = bring_here(
             parse_source(f"{name}={text}").source,
             cache_dir=cache_dir,
-            free_memory_bytes=0,
+            free_memory_bytes=NO_BOUND_BYTES,  # it is small beside its base
             progress=progress,
         )
     except (BadSource, FetchError) as error:
