@@ -29,7 +29,8 @@ from penstock.domain.deployment import (
     Scale,
 )
 from penstock.domain.model import Capabilities
-from penstock.domain.replica import ReplicaState
+from penstock.domain.replica import ReplicaRecord, ReplicaState
+from penstock.domain.version import deployment_of_version
 from penstock.engines.base import Launch
 from penstock.fleet.base import Fleet, Leftover, Place, Process
 from penstock.fleet.group import ReplicaGroup
@@ -143,10 +144,10 @@ async def test_the_replicas_that_run_are_written_down(tmp_path: Path) -> None:
         await until(lambda: there(here) == set(here.pids("one")), "both are written down")
         killed = here.pids("one")[0]
         psutil.Process(killed).kill()
-        restarted = lambda: len(there(here) - {killed, None}) == 2  # noqa: E731
-        await until(restarted, "another one is")
-        rows = [replica for _, replica in here.stores.replicas.of("one")]
-        assert {row.state for row in rows} == {ReplicaState.READY}
+        await until(lambda: killed not in there(here) and len(there(here)) == 2, "another one is")
+        ready = [ReplicaState.READY] * 2
+        await until(lambda: [row.state for row in rows_of(here, "one")] == ready, "both are ready")
+        rows = rows_of(here, "one")
         assert sorted(row.restarts for row in rows) == [0, 1]
         assert {row.version_id for row in rows} == {here.spec("one").version_id}
         assert min(row.memory_bytes for row in rows) > 0
@@ -163,16 +164,44 @@ async def test_the_replicas_that_run_are_written_down(tmp_path: Path) -> None:
     stores.database.close()
 
 
+def ask(here: Here, name: str) -> ReplicaGroup:
+    """Somebody calls, and waits for a replica."""
+    group = here.group(name)
+    group.waiting += 1
+    group.wake()
+    return group
+
+
+async def test_what_serves_an_old_version_leaves_no_record_and_ends_none(tmp_path: Path) -> None:
+    async with server(tmp_path) as here:
+        here.deploy("a")
+        await until(lambda: here.group("a").up and here.spec("a").version_id, "it is up")
+        first = here.spec("a").version_id
+        assert first is not None
+        here.change("a", source="fake:?tokens_per_second=99", version_id=None)
+        await until(lambda: here.spec("a").version_id, "it has another version")
+        here.look()
+        old = ask(here, deployment_of_version(first))
+        await until(lambda: old.up, "the first one is up too")
+        here.deploy("one")
+        await until(lambda: there(here) == set(here.pids("one")) != set(), "others are noted")
+        await until(lambda: "Ready" in lines(here, "one"), "what is said of them, too")
+
+
+def rows_of(here: Here, name: str) -> list[ReplicaRecord]:
+    return [replica for _, replica in here.stores.replicas.of(name)]
+
+
 def there(here: Here) -> set[int | None]:
-    return {replica.pid for _, replica in here.stores.replicas.of("one")}
+    return {replica.pid for replica in rows_of(here, "one")}
 
 
 def claims(here: Here, name: str) -> list[int]:
-    return [replica.memory_bytes for _, replica in here.stores.replicas.of(name)]
+    return [replica.memory_bytes for replica in rows_of(here, name)]
 
 
 def failures(here: Here, name: str) -> list[str]:
-    return [replica.reason for _, replica in here.stores.replicas.of(name) if replica.reason]
+    return [replica.reason for replica in rows_of(here, name) if replica.reason]
 
 
 async def test_a_deployment_runs_and_what_it_turned_out_to_be_is_written_down(
@@ -364,6 +393,32 @@ async def test_a_download_is_told_of_called_off_and_gone_on_with(
         assert any(int(r.removeprefix("bytes=").partition("-")[0]) >= arrived for r in ranges)
 
 
+async def test_downloads_keep_nothing_waiting_that_is_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("had", "one", "two"):
+        a_model(tmp_path / "hub" / "org" / name / "tiny-Q8_0.gguf")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    asleep = Scale(min_instances=0, max_instances=1)
+    with serving_hub(tmp_path / "hub") as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        async with server(tmp_path / "home") as here:
+            here.deploy("had", "org/had", scale=asleep)
+            await until(lambda: here.spec("had").version_id, "it is fetched")
+    with serving_hub(tmp_path / "hub", "--bytes-per-second", "2000") as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        async with server(tmp_path / "home") as here:
+            going = DeploymentStatus.DOWNLOADING
+            for name in ("one", "two"):
+                here.deploy(name, f"org/{name}")
+            await until(lambda: here.status("one") is here.status("two") is going, "both come")
+            here.deploy("fake")
+            await until(lambda: here.group("fake").up, "what needs no download is up")
+            ask(here, "had")
+            await until(lambda: "Starting" in lines(here, "had"), "what is here starts")
+            assert here.status("one") is here.status("two") is going
+
+
 class Lasting(LocalFleet):
     """A fleet whose replicas outlive the server that started them, as those of a cluster do."""
 
@@ -418,3 +473,81 @@ async def test_what_still_runs_is_adopted_and_what_nobody_wants_is_ended(
 def fleet_runs(fleet: Lasting, pid: int) -> bool:
     running: list[Process] = [p for p in fleet.processes.values() if p.running]
     return any(process.pid == pid for process in running)
+
+
+def a_model(path: Path, *, changed: bool = False) -> Path:
+    """The bundled model at `path`; changed: of other weights, by a bit."""
+    (bundled,) = penstock_tiny_models.path("tiny-chat").glob("*.gguf")
+    content = bundled.read_bytes()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content[:-1] + bytes([content[-1] ^ changed]))
+    return path
+
+
+async def test_a_deployment_stays_at_the_commit_that_was_fetched_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = a_model(tmp_path / "hub" / "org" / "tiny" / "tiny-Q8_0.gguf")
+    with serving_hub(tmp_path / "hub") as hub:
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+        async with server(tmp_path / "home") as here:
+            here.deploy("a", "org/tiny", scale=Scale(min_instances=0, max_instances=1))
+            await until(lambda: here.spec("a").version_id, "its version is known")
+            first = here.spec("a").version_id
+            (version,) = here.stores.catalogue.versions("a")
+        a_model(file, changed=True)
+        async with server(tmp_path / "home") as here:
+            group = ask(here, "a")
+            await until(lambda: group.up, "it is up again")
+            (replica,) = group.replicas
+            launch = replica.engine.launch(tmp_path)
+            assert launch is not None
+            commit = version.source.partition("@")[2].partition(":")[0]
+            assert any(commit in argument for argument in launch.argv)
+            assert (group.version_id, here.spec("a").version_id) == (first, first)
+            here.deploy("b", "org/tiny", scale=Scale(min_instances=0, max_instances=1))
+            await until(lambda: here.spec("b").version_id, "what is new is fetched anew")
+            assert here.spec("b").version_id != first
+
+
+async def test_a_file_that_was_replaced_is_another_version(tmp_path: Path) -> None:
+    file = a_model(tmp_path / "model.gguf")
+    async with server(tmp_path / "home") as here:
+        here.deploy("a", str(file), scale=Scale(min_instances=0, max_instances=1))
+        await until(lambda: here.spec("a").version_id, "its version is known")
+        first = here.spec("a").version_id
+        assert first is not None
+    a_model(file, changed=True)
+    async with server(tmp_path / "home") as here:
+        group = ask(here, "a")
+        await until(lambda: group.up, "it is up again")
+        await until(lambda: here.spec("a").version_id != first, "its new version is known")
+        assert group.version_id == here.spec("a").version_id
+        await until(lambda: "have changed" in lines(here, "a"), "its log says so")
+        here.look()
+        before = ask(here, deployment_of_version(first))
+        await until(lambda: before.progress.fail_reason, "the first is not to be had any more")
+        assert "is not the version" in before.progress.fail_reason
+        assert group.up
+
+
+async def test_what_still_runs_of_weights_that_were_replaced_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def nothing(*_: Any) -> None: ...
+
+    file = a_model(tmp_path / "model.gguf")
+    with Lasting() as fleet:
+        async with server(tmp_path / "home", fleet) as here:
+            here.deploy("a", str(file))
+            await until(lambda: here.group("a").up and here.spec("a").version_id, "it is up")
+            (pid,), first = here.pids("a"), here.spec("a").version_id
+            monkeypatch.setattr(LocalProcess, "stop", nothing)
+        monkeypatch.undo()
+        a_model(file, changed=True)
+        async with server(tmp_path / "home", fleet) as here:
+            await until(lambda: here.group("a").up, "it is up again")
+            assert pid not in here.pids("a")
+            assert here.group("a").version_id != first
+            await until(lambda: not fleet_runs(fleet, pid), "what ran before has ended")

@@ -291,6 +291,22 @@ def test_a_changed_repository_is_fetched_anew(world: World) -> None:
         assert world.fetch(hub).path.read_bytes() == b"newer"
 
 
+def test_the_hub_is_not_asked_for_a_commit_that_is_here(world: World) -> None:
+    """It never changes, whatever has become of the repository, and of one's right to it."""
+    commit = commit_of(world.served / QWEN)
+    with world.serving() as hub:
+        path = world.fetch(hub).path
+        before = len(hub.requests())
+        assert world.fetch(hub, revision=commit, quant="Q4_K_M").path == path
+        assert len(hub.requests()) == before
+        assert world.fetch(hub, revision=commit, quant="Q8_0").path.read_bytes() == BIG * 2
+        assert len(hub.requests(containing="/api/")) == 1
+    for flags in (("--status", "404"), ("--gated", QWEN)):
+        with world.serving(*flags) as hub:
+            assert world.fetch(hub, revision=commit, quant="Q4_K_M").path == path
+            assert hub.requests() == []
+
+
 def test_huggingface_hub_itself_understands_both(world: World) -> None:
     """The test hub speaks the hub's tongue, and the cache is laid out as the library's own."""
     from huggingface_hub import hf_hub_download, snapshot_download

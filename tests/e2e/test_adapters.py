@@ -1,6 +1,8 @@
 """LoRA adapters of a real model: each a model of its own name, all in the same batches."""
 
 import concurrent.futures
+import json
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,6 +10,8 @@ from typing import Any
 
 import pytest
 from adapter_files import gguf_adapter, numbers, peft_adapter
+from gguf_files import chat_model_path
+from hub import serving_hub
 from openai import OpenAI
 from rawhttp import Reply
 from serving import Server, serving, until
@@ -140,6 +144,55 @@ def test_an_engine_killed_during_a_mix_comes_back_with_its_adapters(server: Serv
         statuses = {reply.result().status for reply in asked}
     assert statuses <= {200, 502}
     assert answer(server, "cold", QUESTIONS[1]) == before
+
+
+def test_an_adapter_that_has_gone_does_not_take_its_base_with_it(tmp_path: Path) -> None:
+    """Neither on the hub nor on the disk any more, when the server starts again."""
+    home, served = tmp_path / "home", tmp_path / "hub"
+    for name, seed in (("lost", 1), ("kept", 2)):
+        peft_adapter(served / "org" / name, seed=seed)
+    with serving_hub(served) as hub:
+        env = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": hub.url}
+        with serving("base=penstock/tiny-chat", home=home, env=env) as server:
+            for name in ("lost", "kept"):
+                body = {
+                    "lora_model_name": name, "base_model_name": "base",
+                    "hf_model_name": f"org/{name}",
+                }  # fmt: skip
+                added = server.send("POST", "/lora-model", json.dumps(body).encode())
+                assert added.status == 200, added.body
+        shutil.rmtree(served / "org" / "lost")
+        shutil.rmtree(home / "weights" / "models--org--lost")
+        with serving("base=penstock/tiny-chat", home=home, env=env) as server:
+            said = {answer(server, name, QUESTIONS[0]) for name in ("base", "default/kept")}
+            assert len(said) == 2
+            reply = ask(server, "default/lost", QUESTIONS[0])
+            assert (reply.status, reply.error["code"]) == (503, "model_not_ready")
+            told = {m["model_name"]: m for m in server.get("/lora-model").json}
+            assert told["default/kept"]["status"] == "running"
+            assert told["default/lost"]["status"] == "failed"
+            assert "org/lost" in told["default/lost"]["fail_reason"]
+            assert "It goes without an adapter" in server.log
+
+
+def test_a_gguf_adapter_comes_from_the_hub_and_fits_what_runs(tmp_path: Path) -> None:
+    """The base is not fetched again, whatever its repository has by now."""
+    served = tmp_path / "hub"
+    for directory in ("warm", "tiny"):
+        (served / "org" / directory).mkdir(parents=True)
+    gguf_adapter(served / "org" / "warm" / "warm.gguf", seed=1)
+    shutil.copy(chat_model_path(), served / "org" / "tiny" / "tiny-Q8_0.gguf")
+    with serving_hub(served) as hub:
+        env = {"HF_HUB_OFFLINE": "0", "HF_ENDPOINT": hub.url}
+        with serving("base=org/tiny", home=tmp_path / "home", env=env) as server:
+            shutil.copy(chat_model_path(), served / "org" / "tiny" / "tiny-Q4_K_M.gguf")
+            body = {
+                "lora_model_name": "warm", "base_model_name": "base", "hf_model_name": "org/warm"
+            }  # fmt: skip
+            added = server.send("POST", "/lora-model", json.dumps(body).encode())
+            assert added.status == 200, added.body
+            assert answer(server, "default/warm", QUESTIONS[0])
+        assert hub.requests(containing="Q4_K_M") == []
 
 
 def test_unknown_adapters_and_fields_of_the_engine_are_refused(server: Server) -> None:

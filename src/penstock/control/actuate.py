@@ -33,7 +33,7 @@ from penstock.control.supervise import RestartPolicy, Supervisor
 from penstock.control.tended import Kept, Preparing, Tended
 from penstock.domain.deployment import DeploymentSpec
 from penstock.domain.source import BadSource
-from penstock.domain.version import Version
+from penstock.domain.version import Version, deployment_of_version
 from penstock.engines.base import CannotStart
 from penstock.engines.registry import LocalSource
 from penstock.fleet.base import Fleet, Leftover, Place
@@ -231,11 +231,12 @@ class Actuator:
             self._wake()
 
         try:
-            source = await self._fetcher.bring(recipe, tell)
-            need = await asyncio.to_thread(self._maker.need, recipe, source)
-            if tended.version_of(recipe) is None and not self._is_first(tended, recipe):
-                version = await asyncio.to_thread(self._version, recipe, source)
-                preparing.version_id = version.id  # known before it takes over from another
+            known = tended.version_source(recipe)
+            source = await self._fetcher.bring(recipe, tell, version_source=known)
+            whole, _ = await asyncio.to_thread(self._maker.without_lost, recipe)
+            need = await asyncio.to_thread(self._maker.need, whole, source)
+            if not self._is_first(tended, recipe):
+                await self._recognise(tended, preparing, source)
         except (BadSource, FetchError, CannotStart, OSError) as error:
             preparing.note(percent=None, fault=str(error))
             log.error("%s cannot be served. %s", recipe.name, error)
@@ -245,6 +246,31 @@ class Actuator:
             if (wish := tended.wish) is not None and self._is_first(tended, recipe):
                 self.settle(tended, wish.spec, recipe)
         self._wake()
+
+    async def _recognise(self, tended: Tended, preparing: Preparing, source: LocalSource) -> None:
+        """Find out what version the weights are, before it takes over from another.
+
+        A deployment whose weights have been replaced has a new version. What was asked for as a
+        version is that one or nothing. Raises CannotStart.
+        """
+        version = await asyncio.to_thread(self._version, preparing.seen.recipe, source)
+        preparing.version_id = version.id
+        wish = tended.wish
+        if wish is None or wish.recipe != preparing.seen.recipe or wish.spec.version_id is None:
+            return
+        spec, before = wish.spec, wish.spec.version_id
+        if before == version.id:
+            return
+        if spec.id == deployment_of_version(before):
+            raise CannotStart(
+                f"{version.source} is not the version {before[:12]} any more: its weights have "
+                "been replaced, or settings of the server are others."
+            )
+        preparing.note(replaced=True)
+        changed = f"Its weights, or settings of the server, have changed since {before[:12]}"
+        self._say(tended, f"{changed}: it is the version {version.id[:12]} now.", "warning")
+        tended.settled = spec.generation
+        await asyncio.to_thread(self._recorder.settle, spec, version)
 
     async def _settle_now(
         self, spec: DeploymentSpec, preparing: Preparing, source: LocalSource
@@ -278,20 +304,27 @@ class Actuator:
             tended.kept.remove(kept)
             return
         try:
+            whole, lost = await asyncio.to_thread(self._maker.without_lost, kept.recipe)
             engine = await asyncio.to_thread(
                 self._maker.make,
-                kept.recipe,
+                whole,
                 source,
                 free_bytes=kept.claim.memory_bytes,
                 gpus=self._maker.offered(kept.claim),
             )
             claim = await asyncio.to_thread(claim_of, engine)
+            if leftover is not None and lost:  # it numbers its adapters otherwise
+                await self._fleet.end(leftover)
+                leftover = None
             process = await self._fleet.adopt(leftover) if leftover is not None else None
         except (CannotStart, OSError) as error:
             self._no_copy(tended, kept, preparing, str(error))
             return
         if kept.ending:  # it was stopped while its engine was made
             return
+        engine.lost_adapters = lost
+        for why in lost.values():
+            self._say(tended, f"It goes without an adapter. {why}", "warning")
         kept.claim = claim.at_least(Claim(need.memory_bytes, kept.claim.gpu_bytes))
         kept.replica = Replica(engine)
         kept.supervisor = Supervisor(

@@ -6,6 +6,7 @@ from pathlib import Path
 from penstock.control.download import Progress
 from penstock.control.fetch_error import FetchError
 from penstock.control.local_source import bring_here
+from penstock.control.quantisation import NO_BOUND_BYTES
 from penstock.domain.source import BadSource, GgufFile, ModelDirectory, check_name, parse_source
 from penstock.engines.base import CannotStart
 
@@ -39,6 +40,20 @@ def bring_adapters(
     }
 
 
+def why_lost(sources: Mapping[str, str], *, cache_dir: Path) -> dict[str, str]:
+    """Why adapters cannot be had any more, by the names of those. Downloads the others; blocks."""
+    lost = {}
+    for name, text in sources.items():
+        try:
+            path = bring_adapter(name, text, cache_dir=cache_dir, progress=Unwatched())
+        except CannotStart as error:
+            lost[name] = str(error)
+        else:
+            if not path.exists():
+                lost[name] = f"The adapter {name}: there is nothing at {path}."
+    return lost
+
+
 def bring_adapter(name: str, text: str, *, cache_dir: Path, progress: Progress) -> Path:
     """Raises CannotStart."""
     try:
@@ -46,7 +61,7 @@ def bring_adapter(name: str, text: str, *, cache_dir: Path, progress: Progress) 
         local = bring_here(
             parse_source(f"{name}={text}").source,
             cache_dir=cache_dir,
-            free_memory_bytes=0,
+            free_memory_bytes=NO_BOUND_BYTES,  # it is small beside its base
             progress=progress,
         )
     except (BadSource, FetchError) as error:

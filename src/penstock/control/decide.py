@@ -87,7 +87,7 @@ def about_leftover(
         yield StopUnknown(leftover)
         return
     preparation = seen.preparation(wish.recipe)
-    if preparation is not None and preparation.fault is not None:
+    if preparation is not None and (preparation.fault is not None or preparation.replaced):
         yield StopUnknown(leftover)
     elif preparation is not None and preparation.need is not None:
         yield Adopt(leftover)

@@ -1,14 +1,16 @@
 """Brings weights here while the server runs: a few downloads at a time, each can be called off."""
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from penstock.control.local_source import bring_here
+from penstock.control.local_source import fetched_source, found_here, source_at
 from penstock.control.recipe import Recipe
-from penstock.domain.source import parse_source
+from penstock.control.weights import fill, look_up
+from penstock.domain.source import HubReference
 from penstock.engines.registry import LocalSource
 
 log = logging.getLogger(__name__)
@@ -41,34 +43,46 @@ class Fetcher:
         self._here = dict(here)
         self._places = asyncio.Semaphore(DOWNLOADS_AT_A_TIME)
 
-    async def bring(self, recipe: Recipe, tell: Tell) -> LocalSource:
+    async def bring(
+        self, recipe: Recipe, tell: Tell, *, version_source: str | None = None
+    ) -> LocalSource:
         """The recipe's source on this machine. Cancelling it calls off the download.
 
-        Raises BadSource, FetchError.
+        `version_source` is that of the version that the recipe is known to be. Raises BadSource,
+        FetchError.
         """
-        if (known := self._here.get(recipe.source)) is not None:
+        source = source_at(recipe.name, recipe.source, version_source)
+        if (known := self._here.get(str(source))) is not None:
             return known
-        source = parse_source(f"{recipe.name}={recipe.source}").source
         loop = asyncio.get_running_loop()
 
         def tell_loop(percent: int | None) -> None:
             loop.call_soon_threadsafe(tell, percent)
 
         tracker = _Tracker(recipe.name, tell_loop)
-        async with self._places:
-            try:
-                local = await asyncio.to_thread(
-                    bring_here,
-                    source,
-                    cache_dir=self._cache_dir,
-                    free_memory_bytes=self._budget_bytes,
-                    progress=tracker,
-                    check_engine=self._check_engine,
-                )
-            finally:
-                tracker.called_off.set()
-        self._here[recipe.source] = local
+        try:
+            if isinstance(source, HubReference):
+                local = await self._from_hub(source, tracker)
+            else:
+                local = found_here(source)
+        finally:
+            tracker.called_off.set()
+        self._here[str(source)] = local
         return local
+
+    async def _from_hub(self, reference: HubReference, tracker: "_Tracker") -> LocalSource:
+        """Only a download takes a place: what is here already waits for nobody's."""
+        order = await asyncio.to_thread(
+            look_up,
+            reference,
+            cache_dir=self._cache_dir,
+            free_memory_bytes=self._budget_bytes,
+            progress=tracker,
+            check_engine=self._check_engine,
+        )
+        place = self._places if order.missing() else contextlib.nullcontext()
+        async with place:
+            return fetched_source(await asyncio.to_thread(fill, order, tracker))
 
 
 class _Tracker:

@@ -8,11 +8,12 @@ from penstock.config.settings import ModelSettings
 from penstock.control.adapters import Unwatched, bring_adapter
 from penstock.control.digest import Digester, pinned
 from penstock.control.fetch_error import FetchError
-from penstock.control.local_source import bring_here, fetched_source
+from penstock.control.local_source import bring_here, fetched_source, source_at
 from penstock.control.recipe import EngineMaker, Recipe
 from penstock.domain.adapter import Adapter
 from penstock.domain.deployment import DeploymentSpec
-from penstock.domain.source import parse_source
+from penstock.domain.source import HubReference, parse_source
+from penstock.domain.version import Version
 from penstock.engines.base import CannotStart
 from penstock.engines.formats.peft import is_peft, read_config
 from penstock.engines.registry import LocalSource
@@ -34,14 +35,17 @@ class Fitting:
         path = self._bring(name, source)
         return read_config(path).base_model_name_or_path if is_peft(path) else None
 
-    def fit(self, adapter: Adapter, base: DeploymentSpec) -> Adapter:
-        """The adapter with its rank and digest, and its source pinned to what is here now."""
+    def fit(self, adapter: Adapter, base: DeploymentSpec, running: Version | None) -> Adapter:
+        """The adapter with its rank and digest, and its source pinned to what is here now.
+
+        `running` is the version that answers for its base, by whose weights it is looked at.
+        """
         source = parse_source(f"{adapter.name}={adapter.source}").source
         local = fetched_source(self._bring(adapter.name, adapter.source))
         text = pinned(source, local)
         given = {**base.settings, "source": base.source, "adapters": {adapter.name: text}}
         recipe = Recipe(base.model, base.source, msgspec.convert(given, ModelSettings))
-        engine = self._engines.make(recipe, self._base(base), free_bytes=ENOUGH_BYTES)
+        engine = self._engines.make(recipe, self._base(base, running), free_bytes=ENOUGH_BYTES)
         return msgspec.structs.replace(
             adapter,
             source=text,
@@ -52,10 +56,14 @@ class Fitting:
     def _bring(self, name: str, source: str) -> Path:
         return bring_adapter(name, source, cache_dir=self._cache_dir, progress=Unwatched())
 
-    def _base(self, spec: DeploymentSpec) -> LocalSource:
+    def _base(self, spec: DeploymentSpec, running: Version | None) -> LocalSource:
+        """What is to be compared with. Raises CannotStart, also while it has yet to be fetched."""
+        source = source_at(spec.model, spec.source, running and running.source)
+        if running is None and isinstance(source, HubReference):
+            raise CannotStart(f"Its base, {spec.model}, is not here yet. Add it when that runs.")
         try:
             return bring_here(
-                parse_source(f"{spec.model}={spec.source}").source,
+                source,
                 cache_dir=self._cache_dir,
                 free_memory_bytes=ENOUGH_BYTES,
                 progress=Unwatched(),

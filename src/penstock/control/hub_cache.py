@@ -4,6 +4,7 @@
     models--ORG--REPO/blobs/DIGEST.part             what has arrived of one so far
     models--ORG--REPO/snapshots/COMMIT/NAME         links to blobs
     models--ORG--REPO/refs/REVISION                 the commit that a branch or tag stood for
+    models--ORG--REPO/listings/COMMIT.json          all that the hub has of one; only ours
 
 So other tools can use the directory, and this one can use theirs. A ref is written when everything
 behind it has arrived: without a network, the last complete state is what is found.
@@ -14,7 +15,7 @@ import os
 import re
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -117,6 +118,27 @@ class RepositoryCache(msgspec.Struct, frozen=True):
             for path in sorted(snapshot.rglob("*"))
             if path.is_file() and not path.name.startswith(_PENDING)
         )
+
+    def listing(self, commit: str) -> tuple[RepoFile, ...]:
+        """What the hub has of a commit, as it told when that was fetched; () when it is unknown."""
+        try:
+            return msgspec.json.decode(
+                self._listing(commit).read_bytes(), type=tuple[RepoFile, ...]
+            )
+        except (OSError, msgspec.DecodeError):
+            return ()
+
+    def keep_listing(self, commit: str, files: tuple[RepoFile, ...]) -> None:
+        """So that the hub need not be asked again; a disk that cannot be written to is no fault."""
+        path = self._listing(commit)
+        with suppress(OSError):
+            if not path.exists():
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with _replacing(path) as new:
+                    new.write_bytes(msgspec.json.encode(files))
+
+    def _listing(self, commit: str) -> Path:
+        return self.directory / "listings" / f"{commit}.json"
 
     @contextmanager
     def open_part(self, digest: str, *, on_wait: Callable[[], None]) -> Iterator[BinaryIO]:

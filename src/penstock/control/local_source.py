@@ -14,6 +14,7 @@ from penstock.domain.source import (
     ModelDirectory,
     Source,
     directory_of,
+    parse_source,
 )
 from penstock.engines.registry import LocalSource
 
@@ -25,6 +26,21 @@ def bundled_source(name: str) -> LocalSource:
         return DrawingDirectory(directory)
     ggufs = sorted(directory.glob("*.gguf"))
     return GgufFile(ggufs[0]) if ggufs else ModelDirectory(directory)
+
+
+def source_at(name: str, text: str, version_text: str | None) -> Source:
+    """Where to bring a model's weights from: those of its version, where one is known.
+
+    `text` says what is wanted, `version_text` what its version is of. Only another commit of the
+    same repository is gone back to: the same bytes may have come to the version from elsewhere.
+    Raises BadSource.
+    """
+    wanted = parse_source(f"{name}={text}").source
+    if version_text is None or not isinstance(wanted, HubReference):
+        return wanted
+    known = parse_source(f"{name}={version_text}").source
+    same = isinstance(known, HubReference) and known.repository == wanted.repository
+    return known if same else wanted
 
 
 def fetched_source(path: Path) -> LocalSource:
@@ -46,17 +62,18 @@ def bring_here(
 
     Raises FetchError.
     """
-    match source:
-        case Bundled(name):
-            return bundled_source(name)
-        case HubReference():
-            path = fetch(
-                source,
-                cache_dir=cache_dir,
-                free_memory_bytes=free_memory_bytes,
-                progress=progress,
-                check_engine=check_engine,
-            )
-            return fetched_source(path)
-        case _:
-            return source
+    if not isinstance(source, HubReference):
+        return found_here(source)
+    path = fetch(
+        source,
+        cache_dir=cache_dir,
+        free_memory_bytes=free_memory_bytes,
+        progress=progress,
+        check_engine=check_engine,
+    )
+    return fetched_source(path)
+
+
+def found_here(source: Bundled | LocalSource) -> LocalSource:
+    """What need not be fetched."""
+    return bundled_source(source.name) if isinstance(source, Bundled) else source

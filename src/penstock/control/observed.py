@@ -21,14 +21,15 @@ ENDED = frozenset({ReplicaState.FAILED, ReplicaState.STOPPED})
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """A deployment that is wanted. `fallback` is what ran before `recipe`, to return to.
 
-    `capabilities` are what its version is known to do. `idle_stop_s` is that of the deployment or
-    of the server; None: idle copies stay.
+    `capabilities` are what its version is known to do, and `version_source` is where its weights
+    are. `idle_stop_s` is that of the deployment or of the server; None: idle copies stay.
     """
 
     spec: DeploymentSpec
     recipe: Recipe
     fallback: Recipe | None = None
     capabilities: Capabilities | None = None
+    version_source: str | None = None
     idle_stop_s: float | None = None
 
     @property
@@ -97,12 +98,14 @@ class Preparation(msgspec.Struct, frozen=True, kw_only=True):
     """How far a recipe's weights have come. One of the three, or none while it is under way.
 
     `need` is the least that a copy takes of memory; `fault` why there will never be one.
+    `replaced`: the weights are not those of the version that was known, so no copy of it goes on.
     """
 
     recipe: Recipe
     percent: int | None = None
     need: Need | None = None
     fault: str | None = None
+    replaced: bool = False
 
     @property
     def done(self) -> bool:

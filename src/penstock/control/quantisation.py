@@ -25,6 +25,9 @@ ROOM_BYTES = 300_000_000
 #: Not models that can be served by themselves: the eyes of a vision model, and statistics.
 SIDE_FILES = re.compile(r"mmproj|imatrix", re.IGNORECASE)
 
+#: For files of which it does not matter how much memory is free.
+NO_BOUND_BYTES = 2**62
+
 _LABEL = re.compile(
     r"(?:^|[-._/])"
     r"(?P<label>(?:UD-)?I?Q[1-8](?:_(?:K|NL|XXS|XS|S|M|L|XL|[0148]))+|TQ[12]_0|BF16|FP?16|FP?32"
@@ -143,6 +146,8 @@ def _as_wanted(
 def _reason(models: dict[str, tuple[RepoFile, ...]], label: str, free_memory_bytes: int) -> str:
     needed, free = size_text(_needed_bytes(models[label])), size_text(free_memory_bytes)
     sentence = f"{label} ({size_text(_size_bytes(models[label]))}): "
+    if free_memory_bytes == NO_BOUND_BYTES:
+        return f"{sentence}the best choice."
     if len(models) == 1:
         return f"{sentence}the only one there is; it needs about {needed} of {free} free memory."
     favourite = next(iter(models))

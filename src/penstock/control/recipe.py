@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from penstock.config.settings import CatalogueSettings, ModelSettings, Settings
-from penstock.control.adapters import Unwatched, bring_adapters
+from penstock.control.adapters import Unwatched, bring_adapters, why_lost
 from penstock.control.claim import NOTHING, Claim, Need
 from penstock.control.local_source import fetched_source
 from penstock.control.machine import engine_threads
@@ -80,6 +80,18 @@ class EngineMaker:
             recipe.settings.adapters, cache_dir=self._cache_dir, progress=Unwatched()
         )
         return {name: fetched_source(path) for name, path in paths.items()}
+
+    def without_lost(self, recipe: Recipe) -> tuple[Recipe, dict[str, str]]:
+        """The recipe with the adapters that can be had, and why the others cannot, by their names.
+
+        An adapter that has gone takes neither its base nor the base's other adapters with it.
+        Downloads, blocks.
+        """
+        sources = recipe.settings.adapters
+        lost = why_lost(sources, cache_dir=self._cache_dir)
+        left = {name: text for name, text in sources.items() if name not in lost}
+        settings = msgspec.structs.replace(recipe.settings, adapters=left)
+        return msgspec.structs.replace(recipe, settings=settings), lost
 
     def choose(self, recipe: Recipe, source: LocalSource) -> Choice:
         """Which engine it is, and why. Raises CannotStart."""

@@ -213,6 +213,9 @@ class Reconciler:
         spec, can = wish.spec, ready.replica.capabilities
         if spec.version_id is None:
             self._actuator.settle(tended, spec, recipe)
-        elif can is not None and can != wish.capabilities and tended.taught != spec.version_id:
+            return
+        known = can == wish.capabilities or tended.taught == spec.version_id
+        # Weights that were replaced are another version, which is not written down for a moment.
+        if can is not None and not known and ready.version_id == spec.version_id:
             tended.taught = spec.version_id
             self._recorder.learn(spec.model, spec.version_id, can)

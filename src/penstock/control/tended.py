@@ -200,13 +200,19 @@ class Tended:
         return next((p for p in self.preparing if p.seen.recipe == recipe), None)
 
     def version_of(self, recipe: Recipe) -> str | None:
-        """The version that a recipe is; None while that is not known."""
+        """The version that a recipe is: by its weights once they are here, until then by what is
+        written down. None while that is not known."""
         wish, preparing = self.wish, self.about(recipe)
-        if wish is not None and recipe == wish.recipe and wish.spec.version_id is not None:
+        if preparing is not None and preparing.version_id is not None:
+            return preparing.version_id
+        if wish is not None and recipe == wish.recipe:
             return wish.spec.version_id
-        if wish is not None and recipe == wish.fallback:
-            return wish.spec.fallback_version
-        return preparing.version_id if preparing is not None else None
+        return wish.spec.fallback_version if wish is not None and recipe == wish.fallback else None
+
+    def version_source(self, recipe: Recipe) -> str | None:
+        """Where the weights are of the version that a recipe is known to be."""
+        wish = self.wish
+        return wish.version_source if wish is not None and recipe == wish.recipe else None
 
     def serving(self, in_force: Recipe) -> tuple[str | None, list[Kept]]:
         """The one version that answers now, and the replicas that may be picked.

@@ -60,6 +60,7 @@ def wish_of(
         recipe=recipe_of(spec.model, spec.source, own),
         fallback=None if fallback is None else recipe_of_version(fallback),
         capabilities=None if current is None else current.capabilities,
+        version_source=None if current is None else current.source,
         idle_stop_s=next((value for value in said if value is not None), on_demand),
     )
 

@@ -7,6 +7,7 @@ process, so one engine serves any number of replicas.
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar, Protocol
 
 import msgspec
@@ -91,6 +92,8 @@ class Engine(ABC):
     slots: int
     #: The adapters that a call may name.
     adapters: Collection[str] = ()
+    #: Why others, which a call might name, could not be had when it was made; by their names.
+    lost_adapters: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     def launch(self, run_dir: Path) -> Launch | None:

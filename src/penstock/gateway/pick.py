@@ -19,10 +19,20 @@ RETRY_AFTER_S = 5
 Choose = Callable[[Sequence[Replica]], Replica | None]
 
 
+def knowing(adapter: str, replicas: Sequence[Replica]) -> Sequence[Replica]:
+    """Those that know the adapter. Raises ModelNotReady when a ready one could not get it."""
+    found = [replica for replica in replicas if adapter in replica.engine.adapters]
+    if not found and any(r.ready and adapter in r.engine.lost_adapters for r in replicas):
+        raise ModelNotReady(
+            f"{adapter!r} is not ready: its files could not be had.", retry_after_s=RETRY_AFTER_S
+        )
+    return found
+
+
 def least_busy(replicas: Sequence[Replica], adapter: str | None = None) -> Replica | None:
     """The ready replica with the fewest calls in flight, of those that know the adapter."""
     if adapter is not None:
-        replicas = [r for r in replicas if adapter in r.engine.adapters]
+        replicas = knowing(adapter, replicas)
     if len(replicas) == 1:
         return replicas[0] if replicas[0].ready else None
     ready = (replica for replica in replicas if replica.ready)
@@ -35,7 +45,7 @@ def best_for(call: Generation, replicas: Sequence[Replica]) -> Replica | None:
     Only one that knows the call's adapter: it may have come after the others began.
     """
     if call.adapter is not None:
-        replicas = [r for r in replicas if call.adapter in r.engine.adapters]
+        replicas = knowing(call.adapter, replicas)
     if len(replicas) == 1:
         return replicas[0] if replicas[0].ready else None
     ready = [replica for replica in replicas if replica.ready]

@@ -233,6 +233,12 @@ class Catalogue:
         found = [version for id_, version in known.items() if id_.startswith(digits)]
         return found[0] if len(found) == 1 else None
 
+    def running(self, model: str) -> Version | None:
+        """The version that answers for a model, or would; None while that is not known."""
+        spec = self._specs.get(model)
+        id_ = self._answering_version(spec) if spec is not None else None
+        return self.version(model, id_) if id_ is not None else None
+
     def spec(self, model: str) -> DeploymentSpec | None:
         """What is wanted of a model."""
         return self._specs.get(model)

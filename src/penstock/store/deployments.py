@@ -131,6 +131,12 @@ class DeploymentStore:
             )
 
 
+def is_written_down(connection: Connection, id: str) -> bool:
+    """Whether there is a row of it; what serves an old version for a while has none."""
+    asked = select(DEPLOYMENTS.c.id).where(DEPLOYMENTS.c.id == id)
+    return connection.execute(asked).first() is not None
+
+
 def _spec(row: Row[Any]) -> DeploymentSpec:
     scale = Scale(min_instances=row.min_instances, max_instances=row.max_instances)
     return struct_of(DeploymentSpec, row, scale=scale)

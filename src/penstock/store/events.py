@@ -6,6 +6,7 @@ from sqlalchemy import delete, insert, select
 
 from penstock.domain.deployment import DeploymentEvent
 from penstock.store.database import Database
+from penstock.store.deployments import is_written_down
 from penstock.store.rows import row_of, struct_of
 from penstock.store.tables import EVENTS
 
@@ -21,12 +22,18 @@ class EventStore:
         self._database = database
 
     def add(self, *events: DeploymentEvent) -> None:
-        """In this order, in one transaction; a message that is too long is cut."""
+        """In this order, in one transaction; a message that is too long is cut.
+
+        Those of unknown deployments are passed over.
+        """
         with self._database.writing() as connection:
+            ids = {event.deployment_id for event in events}
+            known = {id_ for id_ in ids if is_written_down(connection, id_)}
             for event in events:
-                row = row_of(event, EVENTS) | {"message": event.message[:LONGEST_MESSAGE]}
-                connection.execute(insert(EVENTS).values(row))
-            for deployment_id in {event.deployment_id for event in events}:
+                if event.deployment_id in known:
+                    row = row_of(event, EVENTS) | {"message": event.message[:LONGEST_MESSAGE]}
+                    connection.execute(insert(EVENTS).values(row))
+            for deployment_id in known:
                 of_it = EVENTS.c.deployment_id == deployment_id
                 newest = select(EVENTS.c.number).where(of_it).order_by(EVENTS.c.number.desc())
                 too_old = newest.offset(KEPT_EVENTS).limit(1).scalar_subquery()

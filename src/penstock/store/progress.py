@@ -4,6 +4,7 @@ from sqlalchemy import delete, insert, select
 
 from penstock.domain.deployment import DeploymentProgress, DeploymentStatus
 from penstock.store.database import Database
+from penstock.store.deployments import is_written_down
 from penstock.store.rows import row_of, struct_of
 from penstock.store.tables import PROGRESS
 
@@ -25,8 +26,9 @@ class ProgressStore:
             }
 
     def put(self, deployment_id: str, progress: DeploymentProgress) -> None:
-        """In the place of what was known before."""
+        """In the place of what was known before; an unknown deployment is passed over."""
         row = {"deployment_id": deployment_id, **row_of(progress, PROGRESS)}
         with self._database.writing() as connection:
             connection.execute(delete(PROGRESS).where(PROGRESS.c.deployment_id == deployment_id))
-            connection.execute(insert(PROGRESS).values(row))
+            if is_written_down(connection, deployment_id):
+                connection.execute(insert(PROGRESS).values(row))

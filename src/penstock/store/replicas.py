@@ -6,6 +6,7 @@ from sqlalchemy import delete, insert, select
 
 from penstock.domain.replica import ReplicaRecord, ReplicaState
 from penstock.store.database import Database
+from penstock.store.deployments import is_written_down
 from penstock.store.rows import row_of, struct_of
 from penstock.store.tables import REPLICAS, SERVERS
 
@@ -31,13 +32,18 @@ class ReplicaStore:
             ]
 
     def put(self, server_id: str, deployment_id: str, replicas: Sequence[ReplicaRecord]) -> None:
-        """All that the server has of the deployment, in the place of what was known before."""
+        """All that the server has of the deployment, in the place of what was known before.
+
+        Those of an unknown deployment are passed over.
+        """
         with self._database.writing() as connection:
             connection.execute(
                 delete(REPLICAS).where(
                     REPLICAS.c.server_id == server_id, REPLICAS.c.deployment_id == deployment_id
                 )
             )
+            if not is_written_down(connection, deployment_id):
+                return
             for replica in replicas:
                 row = {**row_of(replica, REPLICAS), "server_id": server_id}
                 connection.execute(insert(REPLICAS).values(row))

@@ -64,7 +64,8 @@ class AdapterHandlers:
             named = await self._base_name(request, name, source)
             base = self._base(named, principal)
             adapter, entry = new_adapter(name, source, base.model, principal, now=datetime.now(UTC))
-            adapter = await asyncio.to_thread(self._fitting.fit, adapter, base)
+            running = self._catalogue.running(base.model)
+            adapter = await asyncio.to_thread(self._fitting.fit, adapter, base, running)
         except CannotStart as error:
             raise InvalidRequest(str(error), param=where(request)) from None
         await asyncio.to_thread(self._adapters.add, adapter, entry)

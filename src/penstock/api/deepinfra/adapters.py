@@ -97,11 +97,18 @@ def adapter_spec(adapter: Adapter, base: DeploymentSpec) -> DeploymentSpec:
 
 
 def adapter_progress(adapter: str, base: ReplicaGroup) -> DeploymentProgress:
-    """Running as soon as a ready replica of its base knows it; as its base while none runs."""
+    """Running as soon as a ready replica of its base knows it; as its base while none runs.
+
+    Failed, when the replicas could not get its files.
+    """
     ready = [replica for replica in base.replicas if replica.ready]
     knowing = sum(adapter in replica.engine.adapters for replica in ready)
     if not ready:
         return base.progress
+    told = (replica.engine.lost_adapters.get(adapter) for replica in ready)
+    lost = next((why for why in told if why is not None), None)
+    if lost is not None and not knowing:
+        return DeploymentProgress(status=DeploymentStatus.FAILED, fail_reason=lost)
     return DeploymentProgress(
         status=DeploymentStatus.RUNNING if knowing else DeploymentStatus.DEPLOYING,
         running=knowing,
