@@ -223,6 +223,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"base_model": None, "path": "../penstock.db"}, "deploy_paths"),
     ({"base_model": None, "path": "{allowed}/../x.gguf"}, "deploy_paths"),
     ({"base_model": None, "path": "nowhere.gguf"}, "nowhere.gguf"),
+    ({"base_model": None, "path": "{allowed}/" + "a" * 300}, "cannot be looked at"),
+    ({"base_model": None, "path": "{allowed}/" + "a" * 300 + ".gguf"}, "too long"),
     ({"base_model": None, "path": "{allowed}/missing"}, "neither"),
 ]
 
