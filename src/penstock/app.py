@@ -463,9 +463,10 @@ def _calm_garbage_collector() -> None:
 
 
 def _picture_reader(settings: Settings) -> PictureReader:
-    if not settings.fetch_images:
-        return PictureReader(None)
-    return PictureReader(PublicFetcher(max_bytes=MAX_PICTURE_BYTES, timeout_s=FETCH_TIMEOUT_S))
+    fetcher = None
+    if settings.fetch_images:
+        fetcher = PublicFetcher(max_bytes=MAX_PICTURE_BYTES, timeout_s=FETCH_TIMEOUT_S)
+    return PictureReader(fetcher, max_bytes=settings.max_body_bytes)
 
 
 def _limits(settings: Settings) -> ServerLimits:
