@@ -142,7 +142,7 @@ class Wire:
 
 def head(method: str, path: str, headers: dict[str, str] | None = None) -> bytes:
     """A request's head, blank line included."""
-    whole = {"host": "test", **(headers or {})}
+    whole = {"host": "127.0.0.1", **(headers or {})}
     lines = "".join(f"{name}: {value}\r\n" for name, value in whole.items())
     return f"{method} {path} HTTP/1.1\r\n{lines}\r\n".encode("latin-1")
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import ipaddress
 import logging
 import os
 import time
@@ -22,6 +21,7 @@ from penstock.api.deepinfra.deployment_handlers import DeploymentHandlers
 from penstock.api.deepinfra.inference_handlers import InferenceHandlers
 from penstock.api.deepinfra.own import OwnAdapters
 from penstock.api.errors import fault_response
+from penstock.api.loopback import Loopback, is_loopback
 from penstock.api.openai.handlers import OpenAIHandlers
 from penstock.api.openai.pictures import FETCH_TIMEOUT_S, MAX_PICTURE_BYTES, PictureReader
 from penstock.api.openapi import describe, page
@@ -133,15 +133,6 @@ def write_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def check_exposure(settings: Settings, *, has_keys: bool) -> None:
@@ -340,8 +331,12 @@ class App:
             *service_routes(service),
         ]
         service.describe(msgspec.json.encode(describe(routes)), page(routes).encode())
-        dispatcher = Dispatcher(routes, self.keyring)
         origins = settings.cors_origins.split()
+        dispatcher = Dispatcher(
+            routes,
+            self.keyring,
+            Loopback(self.keyring, origins) if is_loopback(settings.host) else None,
+        )
         self.server = Server(
             Cors(dispatcher.answer, origins) if origins else dispatcher.answer,
             limits=_limits(settings),
@@ -472,9 +467,10 @@ def _calm_garbage_collector() -> None:
 
 
 def _picture_reader(settings: Settings) -> PictureReader:
-    if not settings.fetch_images:
-        return PictureReader(None)
-    return PictureReader(PublicFetcher(max_bytes=MAX_PICTURE_BYTES, timeout_s=FETCH_TIMEOUT_S))
+    fetcher = None
+    if settings.fetch_images:
+        fetcher = PublicFetcher(max_bytes=MAX_PICTURE_BYTES, timeout_s=FETCH_TIMEOUT_S)
+    return PictureReader(fetcher, max_bytes=settings.max_body_bytes)
 
 
 def _limits(settings: Settings) -> ServerLimits:

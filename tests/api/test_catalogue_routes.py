@@ -149,7 +149,7 @@ def test_all_that_is_told_of_a_model_is_true(server: Server) -> None:
     assert [each.key for each in info.schemas][:3] == [
         "default", "openai-chat-completions", "openai-completions",
     ]  # fmt: skip
-    assert "http://test/v1/openai/chat/completions" in info.curl_inv
+    assert "http://127.0.0.1/v1/openai/chat/completions" in info.curl_inv
     assert server.chat(f"deploy_id:{info.meta.deploy_id}").json["model"] == "acme/talker"
 
 
@@ -167,7 +167,7 @@ def test_the_fields_of_a_model_are_those_that_it_honours(server: Server) -> None
         assert told.schema_in is not None
         assert set(told.schema_in["properties"]) == set(top)
         assert not IGNORED.keys() & set(top)
-        assert told.variant.url == f"http://test/v1/openai/{path}"
+        assert told.variant.url == f"http://127.0.0.1/v1/openai/{path}"
     fields = {(f.parent, f.name): f for f in told.fields_in}
     temperature = fields[None, "temperature"]
     assert (temperature.ftype, temperature.minimum, temperature.maximum) == ("number", 0, 2)

@@ -25,6 +25,11 @@ deploy_paths = "{allowed}"
 source = "fake:?tokens_per_second=1000"
 name = "base"
 prices = {{ input_token = 10000, output_token = 20000 }}
+
+[[models]]
+source = "https://paid.invalid/v1"
+name = "paid"
+key_env = "PAID_KEY"
 """
 OTHER_KEY = "sk-penstock-somebody-else-0123456789"
 
@@ -39,7 +44,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, allowed: Path) -> Iterator[
     home = tmp_path_factory.mktemp("deployments")
     file = home / "penstock.toml"
     file.write_text(MODELS.format(allowed=allowed))
-    with serving(home=home, flags=("--config", str(file))) as server:
+    env = {"PAID_KEY": "the-operators"}
+    with serving(home=home, flags=("--config", str(file)), env=env) as server:
         add_account(server, "acme", OTHER_KEY)
         yield server
 
@@ -80,6 +86,12 @@ def refusal(reply: Reply, status: int) -> str:
     assert "Traceback" not in sentence
     assert 0 < len(sentence) < 2000
     return sentence
+
+
+def declared_base(server: Server) -> Any:
+    lines = [line for line in server.get("/deploy/list").json if line["type"] == "legacy"]
+    assert {line["model_name"] for line in lines} == {"base", "paid"}
+    return next(line for line in lines if line["model_name"] == "base")
 
 
 def names(server: Server, path: str, key: str | None = None) -> set[str]:
@@ -211,6 +223,8 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"base_model": None, "path": "../penstock.db"}, "deploy_paths"),
     ({"base_model": None, "path": "{allowed}/../x.gguf"}, "deploy_paths"),
     ({"base_model": None, "path": "nowhere.gguf"}, "nowhere.gguf"),
+    ({"base_model": None, "path": "{allowed}/" + "a" * 300}, "cannot be looked at"),
+    ({"base_model": None, "path": "{allowed}/" + "a" * 300 + ".gguf"}, "too long"),
     ({"base_model": None, "path": "{allowed}/missing"}, "neither"),
 ]
 
@@ -238,6 +252,12 @@ def test_a_base_model_that_is_not_there_is_refused(server: Server) -> None:
     assert "nobody" in refusal(deploy(server, "bad", base_model="nobody"), 404)
     assert "default/mine" in refusal(deploy(server, "bad", OTHER_KEY, base_model="default/mine"),
                                      404)  # fmt: skip
+
+
+def test_a_server_of_someone_elses_is_the_operators_to_pay(server: Server) -> None:
+    for key in (OTHER_KEY, None):
+        told = refusal(deploy(server, "bad", key, base_model="paid"), 422)
+        assert "'paid' cannot be deployed again: it has no weights of its own" in told
 
 
 # -- weights on the server's own machine ------------------------------------------------------
@@ -298,6 +318,15 @@ def test_good_files_are_deployed_from_where_they_may_be(server: Server, allowed:
     (models / "linked.gguf").symlink_to(chat_model_path())
     made = out(deploy(server, "from-home", path="linked.gguf"))
     assert made.penstock.source == str(models / "linked.gguf")
+
+
+def test_where_the_operators_files_are_is_not_told_to_others(server: Server, allowed: Path) -> None:
+    (allowed / "shared.gguf").write_bytes(chat_model_path().read_bytes())
+    made = out(deploy(server, "theirs", OTHER_KEY, path=str(allowed / "shared.gguf")))
+    assert made.penstock.source == "shared.gguf"
+    listed = server.get("/deploy/list", key=OTHER_KEY).body
+    assert b"shared.gguf" in listed
+    assert str(allowed).encode() not in listed
 
 
 def test_a_template_that_raises_is_deployed_and_has_no_input_format(
@@ -392,8 +421,7 @@ def test_deployments_that_nobody_knows(server: Server, id_: str) -> None:
 
 
 def test_what_the_operator_declared_is_the_operators(server: Server) -> None:
-    (declared,) = (line for line in server.get("/deploy/list").json if line["type"] == "legacy")
-    assert declared["model_name"] == "base"
+    declared = declared_base(server)
     there = f"/deploy/{declared['deploy_id']}"
     assert refusal(server.get(there, key=OTHER_KEY), 404)
     assert "declared" in refusal(send(server, "DELETE", there), 400)
@@ -402,7 +430,7 @@ def test_what_the_operator_declared_is_the_operators(server: Server) -> None:
 
 
 def test_statistics_count_what_was_done(server: Server) -> None:
-    (declared,) = (line for line in server.get("/deploy/list").json if line["type"] == "legacy")
+    declared = declared_base(server)
     there = f"/deploy/{declared['deploy_id']}"
     before = server.get(f"{there}/stats?from=now-5h").json
     replies = [server.chat("base", max_tokens=5).json["usage"] for _ in range(3)]
@@ -433,7 +461,7 @@ def test_statistics_count_what_was_done(server: Server) -> None:
               "from=1e9", "from=-5", "from=now-99999999999d", "from=" + "9" * 100],
 )  # fmt: skip
 def test_ranges_that_are_none_are_refused(server: Server, query: str) -> None:
-    (declared,) = (line for line in server.get("/deploy/list").json if line["type"] == "legacy")
+    declared = declared_base(server)
     told = refusal(server.get(f"/deploy/{declared['deploy_id']}/stats?{query}"), 422)
     assert "'from'" in told or "'to'" in told
 

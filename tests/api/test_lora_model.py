@@ -167,6 +167,8 @@ REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a wrong base": ({"path": "wrong.gguf", "base_model_name": "base"}, "made for another base"),
     "a pickle": ({"path": "pickled", "base_model_name": "base"}, "is a pickle"),
+    "a long name": ({"path": "a" * 300}, "cannot be looked at"),
+    "a long file": ({"path": "a" * 300 + ".gguf"}, "cannot be read"),
     "not there": ({"path": "nothing.gguf", "base_model_name": "base"}, "An adapter is a .gguf"),
 }
 

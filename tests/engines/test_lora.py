@@ -126,6 +126,9 @@ REFUSALS: dict[str, tuple[Make, str]] = {
     "peft: whole modules": (peft(modules_to_save=["lm_head"]), "It uses modules_to_save"),
     "peft: another method": (peft(peft_type="IA3"), "Its peft_type is 'IA3'"),
     "peft: no rank": (peft(r=0), "Its r is 0"),
+    "peft: a large rank": (peft(r=MOST_RANK + 1), f"Its r is {MOST_RANK + 1}"),
+    "peft: an absurd rank": (peft(r=10**100), "adapter_config.json is not what PEFT writes"),
+    "peft: an absurd alpha": (peft(lora_alpha=10**100), "lora_alpha 1e+100"),
     "peft: embeddings": (of_embeddings, "convert_lora_to_gguf.py"),
     "peft: bad config": (bad_config, "adapter_config.json is not what PEFT writes"),
 }

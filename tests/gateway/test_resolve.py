@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from penstock.domain.catalogue import CatalogueEntry
@@ -211,3 +212,20 @@ async def test_a_version_that_the_catalogue_does_not_know_yet_is_told_too(
     group = catalogue.resolve("plain", ANN).group
     group.publish(group.progress, (), "c" * 64)
     assert catalogue.resolve("plain", ANN).model.fingerprint == fingerprint_of("c" * 64)
+
+
+@pytest.mark.parametrize("first", ["plain", "ann/own"])
+async def test_a_version_of_several_models_is_counted_for_the_one_that_was_asked(
+    catalogue: Catalogue, first: str
+) -> None:
+    versions = [*CONTENTS.versions, version("ann/own", OLD, YESTERDAY)]
+    catalogue.replace(msgspec.structs.replace(CONTENTS, versions=versions))
+    catalogue.resolve(f"{first}:{OLD}", ANN)
+    own = catalogue.resolve(f"ann/own:{OLD}", ANN)
+    plain = catalogue.resolve(f"plain:{OLD}", BOB)
+    assert (own.counted_as, own.only_for) == ("ann/own", "ann")
+    assert (plain.counted_as, plain.only_for) == ("plain", None)
+    assert own.lane is plain.lane
+    with pytest.raises(ModelNotFound):
+        catalogue.resolve(f"ann/own:{OLD}", BOB)
+    assert "ann/own" not in {each.counted_as for each in catalogue if each.only_for is None}

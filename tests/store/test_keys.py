@@ -1,6 +1,8 @@
 """Keys, on real databases."""
 
+import multiprocessing
 import os
+import resource
 import stat
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from penstock.domain.errors import Conflict
 from penstock.domain.key import Principal, digest
 from penstock.store.database import Database
-from penstock.store.home import open_stores
+from penstock.store.home import CannotOpenHome, open_stores
 from penstock.store.keys import KeyStore, read_pepper
 
 PEPPER = b"p" * 32
@@ -72,3 +74,41 @@ def test_the_database_and_the_pepper_are_their_owners_alone(tmp_path: Path) -> N
     assert read_pepper(tmp_path / "pepper") == stores.pepper
     for name in ("penstock.db", "pepper"):
         assert stat.S_IMODE(os.stat(tmp_path / name).st_mode) == 0o600
+
+
+def read_without_room(path: Path) -> None:
+    """As on a disk that is full: a file can be made, and nothing written to it."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    with pytest.raises(OSError):
+        read_pepper(path)
+
+
+def test_a_pepper_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "pepper"
+    process = multiprocessing.get_context("fork").Process(target=read_without_room, args=[path])
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert not list(tmp_path.iterdir())
+    assert len(read_pepper(path)) == 32
+
+
+def test_a_pepper_that_was_made_meanwhile_holds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "pepper"
+
+    def urandom(size: int) -> bytes:
+        path.write_bytes(PEPPER)
+        return b"n" * size
+
+    monkeypatch.setattr(os, "urandom", urandom)
+    assert read_pepper(path) == PEPPER
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("size", [0, 31, 33])
+def test_what_is_no_pepper_is_refused_with_what_to_do(tmp_path: Path, size: int) -> None:
+    (tmp_path / "pepper").write_bytes(b"p" * size)
+    with pytest.raises(CannotOpenHome, match=rf"pepper has {size} bytes.*from a backup"):
+        open_stores(tmp_path)

@@ -35,6 +35,7 @@ from penstock.api.deepinfra.inference_handlers import InferenceHandlers
 from penstock.api.deepinfra.inference_wire import ANSWERS, REQUESTS
 from penstock.api.deepinfra.wire import DeployHubRequest, DeployRequest, DeployUpdateRequest
 from penstock.api.errors import NATIVE, OPENAI, PLATFORM, Dialect, error_response
+from penstock.api.loopback import Loopback
 from penstock.api.openai.answers import (
     ChatCompletion,
     Completion,
@@ -55,8 +56,14 @@ from penstock.api.openai.wire import (
     RerankRequest,
 )
 from penstock.api.service import ServiceHandlers
-from penstock.domain.errors import MethodNotAllowed, PenstockError, RouteNotFound, Unauthorized
-from penstock.domain.key import NOBODY
+from penstock.domain.errors import (
+    Forbidden,
+    MethodNotAllowed,
+    PenstockError,
+    RouteNotFound,
+    Unauthorized,
+)
+from penstock.domain.key import NOBODY, Principal
 from penstock.gateway.auth import Keyring
 from penstock.http.message import Answer, Request
 
@@ -243,9 +250,14 @@ def service_routes(handlers: ServiceHandlers) -> list[Route]:
 class Dispatcher:
     """Request -> route -> answer, with every error as the route's clients read it."""
 
-    def __init__(self, routes: Iterable[Route], keyring: Keyring) -> None:
+    def __init__(
+        self, routes: Iterable[Route], keyring: Keyring, loopback: Loopback | None = None
+    ) -> None:
+        """`loopback` where the server listens on such an address."""
         self._authenticate = keyring.authenticate
         self._recognise = keyring.recognise
+        self._open = keyring.is_open
+        self._loopback = loopback
         self._exact: dict[str, dict[str, Route]] = {}
         patterns: dict[str, dict[str, Route]] = {}
         for route in routes:
@@ -265,10 +277,8 @@ class Dispatcher:
             if route is None:
                 route, arguments = self._route(request.method, request.path)
             dialect = route.dialect
-            if route.optional_key:
-                principal = self._recognise(request.headers.get(b"authorization"))
-            elif route.public:
-                principal = NOBODY
+            if route.public or self._open:
+                principal = self._anybody(route, request)
             else:
                 principal = self._authenticate(request.headers.get(b"authorization"))
             return await route.handle(request, principal, *arguments)
@@ -276,16 +286,26 @@ class Dispatcher:
             return error_response(error, dialect)
 
     def screen(self, head: Request) -> Answer | None:
-        """Refuse a large body before it is sent: no route, or no key."""
+        """Refuse a large body before it is sent: no route, no key, or a page's."""
         dialect = OPENAI
         try:
             route, _ = self._route(head.method, head.path)
             dialect = route.dialect
-            if not route.public:
+            if route.public or self._open:
+                self._anybody(route, head)
+            else:
                 self._authenticate(head.headers.get(b"authorization"))
-        except (RouteNotFound, MethodNotAllowed, Unauthorized) as error:
+        except (RouteNotFound, MethodNotAllowed, Unauthorized, Forbidden) as error:
             return error_response(error, dialect)
         return None
+
+    def _anybody(self, route: Route, request: Request) -> Principal:
+        """Who asks what needs no key. Raises Unauthorized, Forbidden."""
+        if self._loopback is not None:
+            self._loopback.check(request)
+        if route.public and not route.optional_key:
+            return NOBODY
+        return self._recognise(request.headers.get(b"authorization"))
 
     def _route(self, method: str, path: str) -> tuple[Route, tuple[str, ...]]:
         """The route, and what its path's `{…}` stand for, percent-decoded."""

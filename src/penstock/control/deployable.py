@@ -32,6 +32,15 @@ class Deployables:
 
         Raises NotDeployable.
         """
+        try:
+            return self._found(text)
+        except (OSError, RuntimeError):
+            raise NotDeployable(
+                f"{text!r} cannot be looked at: it is too long, is a circle of links, or lies "
+                "where the server may not read."
+            ) from None
+
+    def _found(self, text: str) -> GgufFile | ModelDirectory:
         path = self._models / text
         if ".." in path.parts or not self._allowed(path):
             raise NotDeployable(

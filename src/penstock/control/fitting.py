@@ -33,7 +33,10 @@ class Fitting:
     def named_base(self, name: str, source: str) -> str | None:
         """What an adapter itself says that it was made for."""
         path = self._bring(name, source)
-        return read_config(path).base_model_name_or_path if is_peft(path) else None
+        try:
+            return read_config(path).base_model_name_or_path if is_peft(path) else None
+        except OSError as error:
+            raise CannotStart(f"The adapter {path} cannot be read: {error.strerror}.") from None
 
     def fit(self, adapter: Adapter, base: DeploymentSpec, running: Version | None) -> Adapter:
         """The adapter with its rank and digest, and its source pinned to what is here now.

@@ -7,6 +7,7 @@
     │   └── ContextLengthExceeded 400
     ├── WrongState                400  what is asked of a thing that is not in a state for it
     ├── Unauthorized              401
+    ├── Forbidden                 403  a web page of somebody else's, without a key
     ├── ModelNotFound             404
     ├── NotFound                  404  a thing of the platform that is no model
     ├── RouteNotFound             404
@@ -83,6 +84,12 @@ class Unauthorized(PenstockError):
     status = 401
     type = "invalid_request_error"
     code = "invalid_api_key"
+
+
+class Forbidden(PenstockError):
+    status = 403
+    type = "invalid_request_error"
+    code = "forbidden"
 
 
 class ModelNotFound(PenstockError):

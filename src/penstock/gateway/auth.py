@@ -28,6 +28,11 @@ class Keyring:
         self._principals = principals
         self._seen.clear()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether no request needs a key."""
+        return self._anyone is not None
+
     def recognise(self, authorization: bytes | None) -> Principal:
         """The same where a key is not needed: nobody without one. Raises Unauthorized."""
         if authorization is None and self._anyone is None:
@@ -40,6 +45,17 @@ class Keyring:
             return self._anyone
         if authorization is not None and (seen := self._seen.get(authorization)) is not None:
             return seen
+        return self._holder(authorization)
+
+    def knows(self, authorization: bytes | None) -> bool:
+        """Whether a key is valid, also where none is needed."""
+        try:
+            self._holder(authorization)
+        except Unauthorized:
+            return False
+        return True
+
+    def _holder(self, authorization: bytes | None) -> Principal:
         if authorization is None or authorization[: len(SCHEME)].lower() != SCHEME:
             raise Unauthorized(
                 "You did not provide an API key. Send it in an Authorization header: "

@@ -255,7 +255,9 @@ class Catalogue:
                 id_, model, group, queue_limit=self._queue_limit
             )
             group.listeners.append(partial(self._follow, id_))
+        # A version may be one of several models: what it does is the one's that asks.
         deployment.model = model
+        deployment.counted_as = model.name
         deployment.only_for = owner(entry)
         return deployment
 

@@ -10,7 +10,7 @@ from penstock.store.database import Database, open_database
 from penstock.store.deployments import DeploymentStore
 from penstock.store.digests import DigestStore
 from penstock.store.events import EventStore
-from penstock.store.keys import KeyStore, read_pepper
+from penstock.store.keys import BadPepper, KeyStore, read_pepper
 from penstock.store.progress import ProgressStore
 from penstock.store.replicas import ReplicaStore
 from penstock.store.servers import ServerStore
@@ -47,6 +47,8 @@ def open_stores(home: Path, database_url: str = "") -> Stores:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         pepper = read_pepper(home / "pepper")
         database = open_database(database_url or home / "penstock.db")
+    except BadPepper as error:
+        raise CannotOpenHome(str(error)) from None
     except OSError as error:
         raise CannotOpenHome(
             f"Cannot use the state directory {home}: {error.strerror}. Set PENSTOCK_HOME."

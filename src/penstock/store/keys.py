@@ -1,6 +1,8 @@
 """Accounts and keys in SQL. A key itself is returned once, by `create`, and never stored."""
 
+import contextlib
 import os
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,6 +17,10 @@ from penstock.store.rows import row_of, struct_of
 from penstock.store.tables import ACCOUNTS, KEYS
 
 PEPPER_BYTES = 32
+
+
+class BadPepper(Exception):
+    """The file is not what was once made; the text is a sentence for a person."""
 
 
 class KeyStore:
@@ -90,15 +96,34 @@ class KeyStore:
 
 
 def read_pepper(path: Path) -> bytes:
-    """The server's secret for HMACs; made at the first start, readable by its owner only."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_bytes()
-    with os.fdopen(descriptor, "wb") as file:
-        pepper = os.urandom(PEPPER_BYTES)
-        file.write(pepper)
+    """The server's secret for HMACs; made at the first start, readable by its owner only.
+
+    Raises BadPepper, OSError.
+    """
+    if not path.exists():
+        _make_pepper(path)
+    pepper = path.read_bytes()
+    if len(pepper) != PEPPER_BYTES:
+        raise BadPepper(
+            f"{path} has {len(pepper)} bytes, and the secret that keys are checked with has "
+            f"{PEPPER_BYTES}. Put it back from a backup; or delete it, and make all keys anew with "
+            "`penstock keys`: those that there are will not be known any more."
+        )
     return pepper
+
+
+def _make_pepper(path: Path) -> None:
+    """Whole or not at all; of several that make it at once, the first one's holds."""
+    descriptor, made = tempfile.mkstemp(prefix=f"{path.name}-", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(os.urandom(PEPPER_BYTES))
+            file.flush()
+            os.fsync(descriptor)
+        with contextlib.suppress(FileExistsError):
+            os.link(made, path)
+    finally:
+        os.unlink(made)
 
 
 def _account_id(connection: Connection, name: str) -> str:

@@ -21,7 +21,9 @@ from penstock.api.deepinfra.deployments import (
     check_request,
     deployment_out,
     hub_source,
+    is_remote,
     new_deployment,
+    shown_source,
     status_of,
     statuses,
 )
@@ -124,7 +126,7 @@ class DeploymentHandlers:
         assert request.base_model is not None
         entry = self._catalogue.entry(request.base_model, principal)
         base = self._catalogue.spec(entry.name)
-        if base is None or base.kind == "lora":
+        if base is None or base.kind == "lora" or is_remote(base):
             raise InvalidRequest(
                 f"{entry.name!r} cannot be deployed again: it has no weights of its own.",
                 param="base_model",
@@ -237,7 +239,7 @@ class DeploymentHandlers:
             entry = self._catalogue.entry(spec.model, principal)
             task = Sight(entry, deployment, principal).type
         return deployment_out(
-            spec,
+            msgspec.structs.replace(spec, source=shown_source(spec, principal)),
             self._progress(spec),
             task=task,
             engine=deployment.model.engine if deployment is not None else None,

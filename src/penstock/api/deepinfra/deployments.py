@@ -31,7 +31,15 @@ from penstock.domain.deployment import (
 from penstock.domain.errors import InvalidRequest, WrongState
 from penstock.domain.key import Principal
 from penstock.domain.replica import ReplicaRecord
-from penstock.domain.source import BadSource, HubReference, parse_source
+from penstock.domain.source import (
+    BadSource,
+    GgufFile,
+    HubReference,
+    ModelDirectory,
+    RemoteServer,
+    Source,
+    parse_source,
+)
 
 #: What DeepInfra's requests may have and nothing here honours, with what to do instead.
 REFUSED = {
@@ -197,7 +205,7 @@ def deployment_out(
             gpu=spec.gpu or "cpu",
             num_gpus=spec.num_gpus,
             max_batch_size=spec.max_batch_size,
-            weights=_weights(spec.source),
+            weights=_weights(spec),
         ),
         settings=ScaleOut(
             min_instances=spec.scale.min_instances,
@@ -254,11 +262,28 @@ def statuses(text: str) -> frozenset[DeploymentStatus]:
         ) from None
 
 
-def _weights(source: str) -> WeightsOut | None:
-    parsed = parse_source(source).source
-    if not isinstance(parsed, HubReference):
+def is_remote(spec: DeploymentSpec) -> bool:
+    """Whether it is a server of someone else's, whose key is the operator's."""
+    return isinstance(_source(spec), RemoteServer)
+
+
+def shown_source(spec: DeploymentSpec, principal: Principal) -> str:
+    """Where weights come from; where this machine has its files is for the operator to see."""
+    source = _source(spec)
+    if principal.is_operator or not isinstance(source, GgufFile | ModelDirectory):
+        return spec.source
+    return source.path.name
+
+
+def _weights(spec: DeploymentSpec) -> WeightsOut | None:
+    source = _source(spec)
+    if not isinstance(source, HubReference):
         return None
-    return WeightsOut(parsed.repository, parsed.revision)
+    return WeightsOut(source.repository, source.revision)
+
+
+def _source(spec: DeploymentSpec) -> Source:
+    return parse_source(f"{spec.model}={spec.source}").source
 
 
 def _check_refused(request: DeployRequest | DeployUpdateRequest) -> None:

@@ -10,9 +10,10 @@ import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Annotated, Any, BinaryIO
 
 import msgspec
+from msgspec import Meta
 
 from penstock.engines.base import CannotStart
 from penstock.engines.formats.gguf import GgufMetadata
@@ -34,6 +35,10 @@ from penstock.engines.formats.safetensors import (
 CONFIG, TENSORS, PICKLE = "adapter_config.json", "adapter_model.safetensors", "adapter_model.bin"
 LARGEST_CONFIG_BYTES = 1024 * 1024
 LARGEST_ALPHA = 1e6
+#: As much as vLLM takes; adapters that are shared have from 4 to 256.
+MOST_RANK = 512
+#: Beyond it a number is no rank of any engine, and is not shown.
+LARGEST_RANK_READ = 2**31
 
 #: Architectures whose weights have the names in MODULES; HALVED wants the rows of queries and keys
 #: of each head in another order.
@@ -62,7 +67,7 @@ class PeftConfig(msgspec.Struct, frozen=True):
     """Of `adapter_config.json`, what matters here."""
 
     peft_type: str = ""
-    r: int = 0
+    r: Annotated[int, Meta(ge=0, le=LARGEST_RANK_READ)] = 0
     lora_alpha: float = 0.0
     use_rslora: bool = False
     use_dora: bool = False
@@ -149,7 +154,7 @@ def check_config(config: PeftConfig, architecture: str) -> None:
     for field, given in refused.items():
         if given:
             raise CannotStart(f"It uses {field}, which cannot be honoured.")
-    if config.r < 1 or not 0 < config.lora_alpha <= LARGEST_ALPHA:
+    if not 1 <= config.r <= MOST_RANK or not 0 < config.lora_alpha <= LARGEST_ALPHA:
         raise CannotStart(f"Its r is {config.r} and its lora_alpha {config.lora_alpha:g}.")
 
 

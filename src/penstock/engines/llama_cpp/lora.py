@@ -13,10 +13,8 @@ import msgspec
 from penstock.engines.base import CannotStart
 from penstock.engines.formats.gguf import read_metadata, read_tensors
 from penstock.engines.formats.gguf_reader import PLAIN_KINDS, GgufError, GgufTensor
-from penstock.engines.formats.peft import is_peft, parts_of
+from penstock.engines.formats.peft import MOST_RANK, is_peft, parts_of
 
-#: As much as vLLM takes; adapters that are shared have from 4 to 256.
-MOST_RANK = 512
 #: Of a tensor's name, which of the two it is.
 A, B = ".lora_a", ".lora_b"
 
