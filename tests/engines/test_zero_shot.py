@@ -115,6 +115,16 @@ async def test_what_is_no_picture_is_the_clients_error(clip: Replica, data: byte
     assert "0x" not in str(refused.value)
 
 
+@pytest.mark.parametrize("size", [(800_000, 1), (1, 800_000)])
+async def test_a_strip_that_grows_to_gigabytes_is_the_clients_error(
+    clip: Replica, size: tuple[int, int]
+) -> None:
+    with pytest.raises(InvalidRequest, match="too long for its width") as refused:
+        await classified(clip, RED, size=size)
+    assert refused.value.param == "image"
+    assert (await classified(clip, RED, size=(4000, 1))).values
+
+
 async def test_a_label_that_is_too_long_is_named(clip: Replica) -> None:
     with pytest.raises(ContextLengthExceeded, match="Label 1") as refused:
         await classified(clip, RED, ("red", "blue " * 40))
