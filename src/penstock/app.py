@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import gc
-import ipaddress
 import logging
 import os
 import time
@@ -68,6 +67,7 @@ from penstock.gateway.meter import Meter
 from penstock.gateway.pipeline import Gateway, Waits
 from penstock.gateway.resolve import Catalogue, Contents
 from penstock.http.connection import ServerLimits
+from penstock.http.loopback import is_loopback
 from penstock.http.public_fetch import PublicFetcher
 from penstock.http.server import Server
 from penstock.store.database import Subject
@@ -133,15 +133,6 @@ def write_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def check_exposure(settings: Settings, *, has_keys: bool) -> None:

@@ -327,6 +327,20 @@ def test_the_first_key_is_found_by_the_commands_on_the_same_machine(
     assert "sk-penstock-" in server.log
 
 
+def test_the_first_key_is_shown_to_no_other_host(
+    serve: Callable[..., Server], penstock: Run
+) -> None:
+    server = serve("fake:", key="")
+    url = server.url.replace("127.0.0.1", "0.0.0.0")  # which reaches it, and is no loopback address
+    there = {"PENSTOCK_HOME": str(server.home), "PENSTOCK_BASE_URL": url}
+    said = penstock("models", **there)
+    assert said.status == 1
+    assert "Incorrect" not in said.err
+    assert said.err.rstrip().endswith("Give its key with --key, or as PENSTOCK_API_KEY.")
+    key = (server.home / "cli-key").read_text().strip()
+    assert penstock("models", "--key", key, **there).status == 0
+
+
 # -- config -----------------------------------------------------------------------------------
 
 
