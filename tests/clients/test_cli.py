@@ -116,6 +116,11 @@ def test_the_list_of_commands_has_them_all(penstock: Run) -> None:
         (("deploy", "create", "x", "http://localhost/v1"), "Put one before it"),
         (("deploy", "create", "x", "y=http://localhost/v1"), "has no weights"),
         (("deploy", "create", "x", "org/repo", "--min", "-1"), "--min"),
+        (("bench", "--requests", "0"), "0 is not in the range x>=1"),
+        (("bench", "--streams", "0"), "0 is not in the range x>=1"),
+        (("bench", "--max-tokens", "-1"), "-1 is not in the range x>=1"),
+        (("models", "--url", "http://127.0.0.1:2/v1", "show", "x"), "http://127.0.0.1:2/v1"),
+        (("models", "--url", "http://127.0.0.1:2/v1", "show", "x", "--url", NOWHERE), NOWHERE),
         (("models", "set", "x"), "There is nothing to set"),
         (("models", "set", "x", "--price", "input=1"), "'input=1' is no price"),
         (("models", "set", "x", "--price", "input_token=cheap"), "is no price"),
@@ -282,6 +287,17 @@ def test_models_are_shown_for_people_and_for_machines(
     assert rows[0].split()[:3] == ["penstock/tiny-chat", "ready", "llama_cpp"]
     listed = penstock("models", "--json", server=bundled_server).json
     assert {"penstock/tiny-chat", "penstock/tiny-embed"} <= {row["model"] for row in listed}
+
+
+def test_flags_before_a_subcommand_hold_for_it_too(
+    fake_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENSTOCK_API_KEY", "wrong")
+    before = ["models", "--url", fake_server.url, "--key", fake_server.key, "--json"]
+    shown = CliRunner().invoke(penstock_command, [*before, "show", "fast"])
+    assert json.loads(shown.output)["model_name"] == "fast"
+    own = CliRunner().invoke(penstock_command, [*before, "show", "fast", "--key", "other"])
+    assert "Incorrect API key provided" in own.output
 
 
 def test_bench_counts_the_tokens_of_all_streams(fake_server: Server, penstock: Run) -> None:

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
+from click.core import ParameterSource
 
 from penstock.config.load import home
 from penstock.http.client import Broken, Client, Origin
@@ -21,17 +22,31 @@ class ServerSaid(click.ClickException):
     """The server's own error, told to the user."""
 
 
+def or_of_group(context: click.Context, flag: click.Parameter, value: Any) -> Any:
+    """A flag's value; one typed before the subcommand's name holds where none comes after it."""
+    group = context.parent
+    if group is None or flag.name is None or _is_typed(context, flag.name):
+        return value
+    return group.params[flag.name] if _is_typed(group, flag.name) else value
+
+
+def _is_typed(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
 def server_flags(command: F) -> F:
     """`--url` and `--key`, found by themselves on the server's own machine."""
     command = click.option(
         "--key",
         envvar="PENSTOCK_API_KEY",
+        callback=or_of_group,
         help="API key. [default: PENSTOCK_API_KEY, or for a loopback address the first key of this "
         "machine's server]",
     )(command)
     return click.option(
         "--url",
         envvar="PENSTOCK_BASE_URL",
+        callback=or_of_group,
         default=DEFAULT_URL,
         show_default=True,
         help="The server, with its /v1.",
