@@ -10,6 +10,8 @@ from typing import Any, Literal, Self
 
 import msgspec
 
+from penstock.engines.onnx.graph_files import size_bytes
+
 GRAPHS = ("onnx/model.onnx", "model.onnx")
 TOKENIZER = "tokenizer.json"
 CONFIG = "config.json"
@@ -86,9 +88,8 @@ class EmbedderFiles(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def weights_bytes(self) -> int:
-        """The graph and the data files beside it (`model.onnx_data`, `model.onnx.data`)."""
-        siblings = self.graph.parent.glob(f"{self.graph.name}*")
-        return sum(file.stat().st_size for file in siblings if file.is_file())
+        """The graph and the data files beside it."""
+        return size_bytes([self.graph])
 
 
 def _graph(directory: Path, graph_name: str | None) -> Path:

@@ -16,6 +16,7 @@ from penstock.engines.onnx.embedder_files import (
     count_of,
     read_settings,
 )
+from penstock.engines.onnx.graph_files import size_bytes
 
 PREPROCESSOR = "preprocessor_config.json"
 TEXT_GRAPHS = ("onnx/text_model.onnx", "text_model.onnx")
@@ -111,9 +112,7 @@ class ZeroShotFiles(msgspec.Struct, frozen=True, kw_only=True):
     def weights_bytes(self) -> int:
         """Of the graphs that are loaded, and the data files beside them."""
         graphs = [path for path in (self.texts, self.pictures) if path is not None]
-        loaded = graphs or [path for path in (self.joint,) if path is not None]
-        files = {file for graph in loaded for file in graph.parent.glob(f"{graph.name}*")}
-        return sum(file.stat().st_size for file in files if file.is_file())
+        return size_bytes(graphs or [path for path in (self.joint,) if path is not None])
 
 
 def is_zero_shot(directory: Path) -> bool:
