@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from clip_files import (
     CLIP_SCALE,
+    PAD,
     SIGLIP_SCALE,
     SIGLIP_SHIFT,
+    UNK,
     likeness,
     write_clip,
     write_siglip,
@@ -145,6 +147,24 @@ def test_the_scale_is_found_in_the_joint_graph(tmp_path: Path, halves: bool) -> 
     model = ZeroShot(ZeroShotFiles.read(write_siglip(tmp_path / "m", halves=halves)), threads=1)
     assert model.scale == pytest.approx(SIGLIP_SCALE, abs=1e-3)
     assert model.shift == pytest.approx(SIGLIP_SHIFT, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("pad_token", "filled_with"),
+    [("[PAD]", PAD), ({"content": "[PAD]"}, PAD), ("<none>", UNK), (None, UNK), (7, UNK)],
+)
+def test_siglips_texts_are_filled_up_with_its_tokenizers_token(
+    tmp_path: Path, pad_token: object, filled_with: int
+) -> None:
+    directory = write_siglip(tmp_path / "m")
+    config = json.loads((directory / "config.json").read_text())
+    config["text_config"]["pad_token_id"] = UNK
+    (directory / "config.json").write_text(json.dumps(config))
+    (directory / "tokenizer_config.json").write_text(json.dumps({"pad_token": pad_token}))
+    model = ZeroShot(ZeroShotFiles.read(directory), threads=1)
+    (ids,) = model.encode(["red"])
+    filled = [*ids, *[filled_with] * (model.max_input_tokens - len(ids))]
+    assert model.embed_texts([ids]) == pytest.approx(model.embed_texts([filled]), abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from penstock.engines.onnx.embedder_files import NotAnEmbedder
 from penstock.engines.onnx.zero_shot_files import ZeroShotFiles
@@ -44,9 +45,9 @@ class ZeroShot:
         self.preprocessing = files.preprocessing
         self.max_input_tokens = files.max_input_tokens
         self.sigmoid = files.kind == "siglip"
-        self._padding_id = files.padding_id
-        self._pads_to_longest = files.pads_to_longest
         self._tokenizer = load_tokenizer(files.tokenizer)
+        self._padding_id = _padding_id(self._tokenizer, files)
+        self._pads_to_longest = files.pads_to_longest
         joint = _session(files.joint, threads) if _needs_joint(files) else None
         self._texts = _session(files.texts, threads) or joint
         self._pictures = _session(files.pictures, threads) or joint
@@ -162,6 +163,12 @@ class ZeroShot:
 
     def _limit(self) -> str:
         return f"This model reads at most {self.max_input_tokens} tokens."
+
+
+def _padding_id(tokenizer: Tokenizer, files: ZeroShotFiles) -> int:
+    token = files.padding_token
+    known = tokenizer.token_to_id(token) if token is not None else None
+    return files.padding_id if known is None else known
 
 
 def _needs_joint(files: ZeroShotFiles) -> bool:
