@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import weakref
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from penstock.domain.errors import ContextLengthExceeded, InvalidRequest
 from penstock.engines.base import CannotStart
 from penstock.engines.onnx.engine import OnnxModel
 from penstock.engines.onnx.zero_shot_files import Preprocessing, ZeroShotFiles
+from penstock.engines.workers import zero_shot
 from penstock.engines.workers.pixels import NotReadable, pixels_of
 from penstock.engines.workers.zero_shot import ZeroShot
 
@@ -205,6 +207,35 @@ def test_memory_is_told_with_its_sum(tmp_path: Path) -> None:
     launch = OnnxModel(write_clip(tmp_path / "m")).launch(tmp_path)
     assert launch.memory_bytes > 120 * 1024**2
     assert "weights" in launch.memory_reason
+
+
+@pytest.mark.parametrize("larger", ["joint", "halves"])
+def test_the_joint_graph_and_the_halves_are_not_in_memory_together(
+    tmp_path: Path, larger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = write_siglip(tmp_path / "m", halves=True)
+    joint = directory / "onnx" / "model.onnx"
+    halves = [directory / "onnx" / f"{half}_model.onnx" for half in ("text", "vision")]
+    (
+        directory / "onnx" / f"{joint.name if larger == 'joint' else halves[0].name}_data"
+    ).write_bytes(bytes(10_000))
+    files = ZeroShotFiles.read(directory)
+    sizes = [sum(f.stat().st_size for f in (directory / "onnx").glob(f"{g.name}*"))
+             for g in (joint, *halves)]  # fmt: skip
+    assert files.weights_bytes == max(sizes[0], sizes[1] + sizes[2])
+
+    loaded: list[tuple[str, weakref.ref[Any]]] = []
+    load = zero_shot.load_session
+
+    def watched(graph: Path, threads: int) -> Any:
+        assert graph == joint or not any(name == joint.name and ref() for name, ref in loaded)
+        session = load(graph, threads)
+        loaded.append((graph.name, weakref.ref(session)))
+        return session
+
+    monkeypatch.setattr(zero_shot, "load_session", watched)
+    ZeroShot(files, threads=1)
+    assert [name for name, _ in loaded] == [joint.name, *(half.name for half in halves)]
 
 
 # -- pixels ---------------------------------------------------------------------------------------

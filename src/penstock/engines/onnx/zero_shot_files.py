@@ -112,10 +112,17 @@ class ZeroShotFiles(msgspec.Struct, frozen=True, kw_only=True):
         )
 
     @property
+    def needs_joint(self) -> bool:
+        """Where there is nothing else, or where only it tells the scale."""
+        return self.joint is not None and (self.texts is None or self.kind == "siglip")
+
+    @property
     def weights_bytes(self) -> int:
-        """Of the graphs that are loaded, and the data files beside them."""
-        graphs = [path for path in (self.texts, self.pictures) if path is not None]
-        return size_bytes(graphs or [path for path in (self.joint,) if path is not None])
+        """Of the graphs that are loaded at a time, and the data files beside them: the joint one is
+        let go before the halves come."""
+        halves = size_bytes(path for path in (self.texts, self.pictures) if path is not None)
+        joint = size_bytes([self.joint]) if self.joint is not None and self.needs_joint else 0
+        return max(halves, joint)
 
 
 def is_zero_shot(directory: Path) -> bool:
