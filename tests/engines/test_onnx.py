@@ -419,6 +419,24 @@ def test_a_launch_says_what_it_costs(model_dir: Path, tmp_path: Path) -> None:
     assert launch.argv[:3] == (sys.executable, "-m", "penstock.engines.workers.onnx")
 
 
+def test_the_attention_of_the_longest_text_is_counted(tmp_path: Path) -> None:
+    plain = write_model(tmp_path / "plain")
+    heads = write_model(tmp_path / "heads", config={"num_attention_heads": 16})
+    without = OnnxModel(plain).launch(tmp_path).memory_bytes
+    for context_length, tokens in ((None, MAX_TOKENS), (64, MAX_TOKENS), (20, 20)):
+        launch = OnnxModel(heads, context_length=context_length).launch(tmp_path)
+        assert launch.memory_bytes - without == 2 * 4 * 16 * tokens**2
+    assert "attention" in launch.memory_reason
+
+
+async def test_context_length_makes_inputs_shorter(model_dir: Path) -> None:
+    async with replica(OnnxModel(model_dir, context_length=20)) as it:
+        assert (await it.engine.inspect(it.client)).max_input_tokens == 20
+        assert (await it.embed("red " * 18)).prompt_tokens == 20
+        with pytest.raises(ContextLengthExceeded, match="at most 20 tokens"):
+            await it.embed("red " * 19)
+
+
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [

@@ -341,6 +341,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True, help="a directory")
     parser.add_argument("--graph", help="another graph of it than the usual one")
+    parser.add_argument("--max-tokens", type=int, help="of an input, where the model reads more")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
         "--batch-tokens", type=int, default=2048, help="of a batch, padding counted"
@@ -377,11 +378,13 @@ async def serve(options: argparse.Namespace, model: Embedder | CrossEncoder | Ze
     await asyncio.gather(*(collector.serve() for collector in collectors))
 
 
-def load(directory: Path, graph: str | None, threads: int) -> Embedder | CrossEncoder | ZeroShot:
+def load(
+    directory: Path, graph: str | None, max_tokens: int | None, threads: int
+) -> Embedder | CrossEncoder | ZeroShot:
     """The model of a directory, by what its files say it is. Raises NotAnEmbedder."""
     if is_zero_shot(directory):
         return ZeroShot(ZeroShotFiles.read(directory, graph), threads=threads)
-    files = EmbedderFiles.read(directory, graph)
+    files = EmbedderFiles.read(directory, graph, at_most_tokens=max_tokens)
     return (CrossEncoder if files.ranks else Embedder)(files, threads=threads)
 
 
@@ -389,7 +392,7 @@ def main() -> None:
     end_with_parent()
     options = arguments()
     try:
-        model = load(options.model, options.graph, options.threads)
+        model = load(options.model, options.graph, options.max_tokens, options.threads)
     except NotAnEmbedder as error:
         sys.exit(str(error))
     uvloop.run(serve(options, model))
