@@ -68,6 +68,7 @@ from penstock.gateway.meter import Meter
 from penstock.gateway.pipeline import Gateway, Waits
 from penstock.gateway.resolve import Catalogue, Contents
 from penstock.http.connection import ServerLimits
+from penstock.http.loopback import is_loopback
 from penstock.http.public_fetch import PublicFetcher
 from penstock.http.server import Server
 from penstock.store.database import Subject

@@ -124,6 +124,8 @@ def test_documents_may_be_objects(server: Server) -> None:
         ("query", None, "invalid_value"),
         ("query", "", "invalid_value"),
         ("query", 7, "invalid_value"),
+        ("query", "red " * 50, "context_length_exceeded"),
+        ("query", "x" * 100_000, "context_length_exceeded"),
         ("documents", None, "invalid_value"),
         ("documents", [], "invalid_value"),
         ("documents", "text", "invalid_value"),
@@ -147,6 +149,22 @@ def test_what_cannot_be_is_refused_by_name(
     assert reply.status == 400
     assert reply.error["code"] == code
     assert reply.error["param"].startswith(field)
+
+
+def test_many_long_documents_are_refused_before_all_are_tokenised(server: Server) -> None:
+    rerank(server)
+    (worker,) = server.remember_children()
+    before = peak_bytes(worker.pid)
+    reply = rerank(server, documents=["red", *["red " * 630] * 999])
+    assert reply.error["message"].startswith("Document 1: ")
+    assert peak_bytes(worker.pid) - before < 64 * 2**20
+
+
+def peak_bytes(pid: int) -> int:
+    """The most memory that a process has had."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
 
 
 WRONG: dict[str, tuple[object, ...]] = {

@@ -116,6 +116,11 @@ def test_the_list_of_commands_has_them_all(penstock: Run) -> None:
         (("deploy", "create", "x", "http://localhost/v1"), "Put one before it"),
         (("deploy", "create", "x", "y=http://localhost/v1"), "has no weights"),
         (("deploy", "create", "x", "org/repo", "--min", "-1"), "--min"),
+        (("bench", "--requests", "0"), "0 is not in the range x>=1"),
+        (("bench", "--streams", "0"), "0 is not in the range x>=1"),
+        (("bench", "--max-tokens", "-1"), "-1 is not in the range x>=1"),
+        (("models", "--url", "http://127.0.0.1:2/v1", "show", "x"), "http://127.0.0.1:2/v1"),
+        (("models", "--url", "http://127.0.0.1:2/v1", "show", "x", "--url", NOWHERE), NOWHERE),
         (("models", "set", "x"), "There is nothing to set"),
         (("models", "set", "x", "--price", "input=1"), "'input=1' is no price"),
         (("models", "set", "x", "--price", "input_token=cheap"), "is no price"),
@@ -284,6 +289,17 @@ def test_models_are_shown_for_people_and_for_machines(
     assert {"penstock/tiny-chat", "penstock/tiny-embed"} <= {row["model"] for row in listed}
 
 
+def test_flags_before_a_subcommand_hold_for_it_too(
+    fake_server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENSTOCK_API_KEY", "wrong")
+    before = ["models", "--url", fake_server.url, "--key", fake_server.key, "--json"]
+    shown = CliRunner().invoke(penstock_command, [*before, "show", "fast"])
+    assert json.loads(shown.output)["model_name"] == "fast"
+    own = CliRunner().invoke(penstock_command, [*before, "show", "fast", "--key", "other"])
+    assert "Incorrect API key provided" in own.output
+
+
 def test_bench_counts_the_tokens_of_all_streams(fake_server: Server, penstock: Run) -> None:
     flags = ("-n", "4", "-c", "2", "--max-tokens", "8")
     result = penstock("bench", "fast", *flags, "--json", server=fake_server).json
@@ -325,6 +341,20 @@ def test_the_first_key_is_found_by_the_commands_on_the_same_machine(
     there = {"PENSTOCK_HOME": str(server.home), "PENSTOCK_BASE_URL": server.url}
     assert penstock("models", **there).out.splitlines()[1].startswith("fake ")
     assert "sk-penstock-" in server.log
+
+
+def test_the_first_key_is_shown_to_no_other_host(
+    serve: Callable[..., Server], penstock: Run
+) -> None:
+    server = serve("fake:", key="")
+    url = server.url.replace("127.0.0.1", "0.0.0.0")  # which reaches it, and is no loopback address
+    there = {"PENSTOCK_HOME": str(server.home), "PENSTOCK_BASE_URL": url}
+    said = penstock("models", **there)
+    assert said.status == 1
+    assert "Incorrect" not in said.err
+    assert said.err.rstrip().endswith("Give its key with --key, or as PENSTOCK_API_KEY.")
+    key = (server.home / "cli-key").read_text().strip()
+    assert penstock("models", "--key", key, **there).status == 0
 
 
 # -- config -----------------------------------------------------------------------------------

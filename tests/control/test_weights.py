@@ -214,6 +214,22 @@ def test_an_embedding_repository(world: World) -> None:
     assert (path / "onnx/model.onnx_data").read_bytes() == BIG
 
 
+def test_a_graph_comes_with_its_own_data_however_it_is_named(world: World) -> None:
+    own = [
+        "Constant_7_attr__value", "model.onnx", "model.onnx.data", "model.onnx_data",
+        "model.onnx_data_1",
+    ]  # fmt: skip
+    others = ["model_quantized.onnx_data", "model_fp16.onnx.data", "convert.py", "sub/weights"]
+    for name in (*own, *others):
+        world.add(f"{MINILM}/onnx/{name}", name.encode())
+    with world.serving() as hub:
+        path = world.fetch(hub, MINILM).path
+        assert sorted(p.name for p in (path / "onnx").iterdir()) == own
+        quantised = world.fetch(hub, MINILM, quant="QUANTIZED").path
+    found = {p.name for p in quantised.parent.iterdir()} - set(own)
+    assert found == {"model_quantized.onnx", "model_quantized.onnx_data"}
+
+
 @pytest.mark.parametrize("quant", ["INT8", "QUANTIZED", "O4"])
 def test_a_quantised_graph_comes_only_when_it_is_asked_for(world: World, quant: str) -> None:
     with world.serving() as hub:

@@ -48,6 +48,14 @@ def test_a_jpegs_thumbnail_is_not_taken_for_the_picture() -> None:
     assert (found.width, found.height) == (640, 480)
 
 
+@pytest.mark.parametrize("filler", [b"\xff\xe0\x00\x02", b"\xff"])
+def test_a_jpeg_is_not_searched_for_its_picture_to_the_end(filler: bytes) -> None:
+    plain = written("jpeg", (8, 8))
+    assert header_of(plain[:2] + filler * 4000 + plain[2:]).pixels == 64
+    with pytest.raises(NotAPicture, match="its picture does not begin"):
+        header_of(plain[:2] + filler * 4096 + plain[2:])
+
+
 def test_a_claim_is_read_without_the_pixels() -> None:
     huge = b"\x89PNG\r\n\x1a\n" + b"\0\0\0\rIHDR" + struct.pack(">II", 2**31 - 1, 2**31 - 1)
     assert header_of(huge).pixels == (2**31 - 1) ** 2

@@ -335,6 +335,28 @@ async def test_a_longer_input_is_an_error_and_not_cut(small: Replica) -> None:
         assert refused.value.message.startswith("Input 1: This model reads at most 40 tokens.")
 
 
+async def test_many_long_inputs_are_refused_before_all_are_tokenised(model_dir: Path) -> None:
+    async with replica(OnnxModel(model_dir)) as it:
+        await it.embed("red")
+        before = peak_bytes(it.process.pid)
+        with pytest.raises(ContextLengthExceeded, match=r"^Input 2: "):
+            await it.embed("red", "one", *["red " * 2500] * 600)
+        assert peak_bytes(it.process.pid) - before < 64 * 2**20
+
+
+def peak_bytes(pid: int) -> int:
+    """The most memory that a process has had."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(line.split()[1]) * 1024
+
+
+async def test_the_first_input_that_is_too_long_is_named_wherever_it_stands(small: Replica) -> None:
+    for inputs in (("red",) * 70 + ("red " * 50,), ("red",) * 70 + ("x" * 10**6,)):
+        with pytest.raises(ContextLengthExceeded, match=r"^Input 70: "):
+            await small.embed(*inputs, *inputs)
+
+
 @pytest.mark.parametrize("token_id", [len(WORDS), -1, 2**63, 2**80])
 async def test_an_id_outside_the_vocabulary_is_refused(small: Replica, token_id: int) -> None:
     with pytest.raises(InvalidRequest) as refused:
@@ -395,6 +417,24 @@ def test_a_launch_says_what_it_costs(model_dir: Path, tmp_path: Path) -> None:
     assert launch.memory_bytes > 120 * 2**20
     assert "weights" in launch.memory_reason
     assert launch.argv[:3] == (sys.executable, "-m", "penstock.engines.workers.onnx")
+
+
+def test_the_attention_of_the_longest_text_is_counted(tmp_path: Path) -> None:
+    plain = write_model(tmp_path / "plain")
+    heads = write_model(tmp_path / "heads", config={"num_attention_heads": 16})
+    without = OnnxModel(plain).launch(tmp_path).memory_bytes
+    for context_length, tokens in ((None, MAX_TOKENS), (64, MAX_TOKENS), (20, 20)):
+        launch = OnnxModel(heads, context_length=context_length).launch(tmp_path)
+        assert launch.memory_bytes - without == 2 * 4 * 16 * tokens**2
+    assert "attention" in launch.memory_reason
+
+
+async def test_context_length_makes_inputs_shorter(model_dir: Path) -> None:
+    async with replica(OnnxModel(model_dir, context_length=20)) as it:
+        assert (await it.engine.inspect(it.client)).max_input_tokens == 20
+        assert (await it.embed("red " * 18)).prompt_tokens == 20
+        with pytest.raises(ContextLengthExceeded, match="at most 20 tokens"):
+            await it.embed("red " * 19)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import weakref
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,10 @@ import numpy as np
 import pytest
 from clip_files import (
     CLIP_SCALE,
+    PAD,
     SIGLIP_SCALE,
     SIGLIP_SHIFT,
+    UNK,
     likeness,
     write_clip,
     write_siglip,
@@ -25,6 +28,7 @@ from penstock.domain.errors import ContextLengthExceeded, InvalidRequest
 from penstock.engines.base import CannotStart
 from penstock.engines.onnx.engine import OnnxModel
 from penstock.engines.onnx.zero_shot_files import Preprocessing, ZeroShotFiles
+from penstock.engines.workers import zero_shot
 from penstock.engines.workers.pixels import NotReadable, pixels_of
 from penstock.engines.workers.zero_shot import ZeroShot
 
@@ -115,6 +119,16 @@ async def test_what_is_no_picture_is_the_clients_error(clip: Replica, data: byte
     assert "0x" not in str(refused.value)
 
 
+@pytest.mark.parametrize("size", [(800_000, 1), (1, 800_000)])
+async def test_a_strip_that_grows_to_gigabytes_is_the_clients_error(
+    clip: Replica, size: tuple[int, int]
+) -> None:
+    with pytest.raises(InvalidRequest, match="too long for its width") as refused:
+        await classified(clip, RED, size=size)
+    assert refused.value.param == "image"
+    assert (await classified(clip, RED, size=(4000, 1))).values
+
+
 async def test_a_label_that_is_too_long_is_named(clip: Replica) -> None:
     with pytest.raises(ContextLengthExceeded, match="Label 1") as refused:
         await classified(clip, RED, ("red", "blue " * 40))
@@ -135,6 +149,24 @@ def test_the_scale_is_found_in_the_joint_graph(tmp_path: Path, halves: bool) -> 
     model = ZeroShot(ZeroShotFiles.read(write_siglip(tmp_path / "m", halves=halves)), threads=1)
     assert model.scale == pytest.approx(SIGLIP_SCALE, abs=1e-3)
     assert model.shift == pytest.approx(SIGLIP_SHIFT, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("pad_token", "filled_with"),
+    [("[PAD]", PAD), ({"content": "[PAD]"}, PAD), ("<none>", UNK), (None, UNK), (7, UNK)],
+)
+def test_siglips_texts_are_filled_up_with_its_tokenizers_token(
+    tmp_path: Path, pad_token: object, filled_with: int
+) -> None:
+    directory = write_siglip(tmp_path / "m")
+    config = json.loads((directory / "config.json").read_text())
+    config["text_config"]["pad_token_id"] = UNK
+    (directory / "config.json").write_text(json.dumps(config))
+    (directory / "tokenizer_config.json").write_text(json.dumps({"pad_token": pad_token}))
+    model = ZeroShot(ZeroShotFiles.read(directory), threads=1)
+    (ids,) = model.encode(["red"])
+    filled = [*ids, *[filled_with] * (model.max_input_tokens - len(ids))]
+    assert model.embed_texts([ids]) == pytest.approx(model.embed_texts([filled]), abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -175,6 +207,35 @@ def test_memory_is_told_with_its_sum(tmp_path: Path) -> None:
     launch = OnnxModel(write_clip(tmp_path / "m")).launch(tmp_path)
     assert launch.memory_bytes > 120 * 1024**2
     assert "weights" in launch.memory_reason
+
+
+@pytest.mark.parametrize("larger", ["joint", "halves"])
+def test_the_joint_graph_and_the_halves_are_not_in_memory_together(
+    tmp_path: Path, larger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = write_siglip(tmp_path / "m", halves=True)
+    joint = directory / "onnx" / "model.onnx"
+    halves = [directory / "onnx" / f"{half}_model.onnx" for half in ("text", "vision")]
+    (
+        directory / "onnx" / f"{joint.name if larger == 'joint' else halves[0].name}_data"
+    ).write_bytes(bytes(10_000))
+    files = ZeroShotFiles.read(directory)
+    sizes = [sum(f.stat().st_size for f in (directory / "onnx").glob(f"{g.name}*"))
+             for g in (joint, *halves)]  # fmt: skip
+    assert files.weights_bytes == max(sizes[0], sizes[1] + sizes[2])
+
+    loaded: list[tuple[str, weakref.ref[Any]]] = []
+    load = zero_shot.load_session
+
+    def watched(graph: Path, threads: int) -> Any:
+        assert graph == joint or not any(name == joint.name and ref() for name, ref in loaded)
+        session = load(graph, threads)
+        loaded.append((graph.name, weakref.ref(session)))
+        return session
+
+    monkeypatch.setattr(zero_shot, "load_session", watched)
+    ZeroShot(files, threads=1)
+    assert [name for name, _ in loaded] == [joint.name, *(half.name for half in halves)]
 
 
 # -- pixels ---------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from click.termui import progressbar
 from penstock.cli.remote import RemoteServer, connected, first_model, server_flags
 
 PROMPT = "Tell me a story about a river, a mill and a patient engineer."
+AT_LEAST_ONE = click.IntRange(min=1)
 
 
 class Run(msgspec.Struct):
@@ -27,9 +28,12 @@ class Run(msgspec.Struct):
 
 @click.command()
 @click.argument("model", required=False)
-@click.option("--streams", "-c", default=8, show_default=True, help="Answers at the same time.")
-@click.option("--requests", "-n", default=32, show_default=True, help="Answers in all.")
-@click.option("--max-tokens", default=64, show_default=True, help="Length of each, in tokens.")
+@click.option("--streams", "-c", type=AT_LEAST_ONE, default=8, show_default=True,
+              help="Answers at the same time.")  # fmt: skip
+@click.option("--requests", "-n", type=AT_LEAST_ONE, default=32, show_default=True,
+              help="Answers in all.")  # fmt: skip
+@click.option("--max-tokens", type=AT_LEAST_ONE, default=64, show_default=True,
+              help="Length of each, in tokens.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @server_flags
 def bench(

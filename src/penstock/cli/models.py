@@ -9,7 +9,7 @@ from urllib.parse import quote
 import click
 
 from penstock.cli.flags import load_settings
-from penstock.cli.remote import connected, server_flags
+from penstock.cli.remote import connected, or_of_group, server_flags
 from penstock.cli.table import print_table
 from penstock.config.load import home
 from penstock.domain.price import Price, Unit
@@ -41,7 +41,7 @@ def models(context: click.Context, cached: bool, as_json: bool, url: str, key: s
 
 @models.command()
 @click.argument("model")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, callback=or_of_group, help="For machines.")
 @server_flags
 def show(model: str, as_json: bool, url: str, key: str | None) -> None:
     """Show all of MODEL: its versions, prices, state, and the input format of raw prompts."""

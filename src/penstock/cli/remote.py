@@ -6,17 +6,32 @@ from typing import Any, TypeVar
 
 import click
 import msgspec
+from click.core import ParameterSource
 
 from penstock.config.load import home
 from penstock.http.client import Broken, Client, Origin
+from penstock.http.loopback import is_loopback
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 DEFAULT_URL = "http://127.0.0.1:8000/v1"
+HOW_TO_GIVE_A_KEY = "Give its key with --key, or as PENSTOCK_API_KEY."
 
 
 class ServerSaid(click.ClickException):
     """The server's own error, told to the user."""
+
+
+def or_of_group(context: click.Context, flag: click.Parameter, value: Any) -> Any:
+    """A flag's value; one typed before the subcommand's name holds where none comes after it."""
+    group = context.parent
+    if group is None or flag.name is None or _is_typed(context, flag.name):
+        return value
+    return group.params[flag.name] if _is_typed(group, flag.name) else value
+
+
+def _is_typed(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def server_flags(command: F) -> F:
@@ -24,33 +39,39 @@ def server_flags(command: F) -> F:
     command = click.option(
         "--key",
         envvar="PENSTOCK_API_KEY",
-        help="API key. [default: PENSTOCK_API_KEY, or the first key of this machine's server]",
+        callback=or_of_group,
+        help="API key. [default: PENSTOCK_API_KEY, or for a loopback address the first key of this "
+        "machine's server]",
     )(command)
     return click.option(
         "--url",
         envvar="PENSTOCK_BASE_URL",
+        callback=or_of_group,
         default=DEFAULT_URL,
         show_default=True,
         help="The server, with its /v1.",
     )(command)
 
 
-def find_key(given: str | None) -> str | None:
+def find_key(given: str | None, host: str) -> str | None:
+    """The first key of this machine's server is for itself: no other host is shown it."""
     if given:
         return given
     file = home() / "cli-key"
-    return file.read_text().strip() if file.is_file() else None
+    return file.read_text().strip() if is_loopback(host) and file.is_file() else None
 
 
 class RemoteServer:
     """JSON in, JSON out, errors as ServerSaid."""
 
-    def __init__(self, url: str, key: str | None) -> None:
+    def __init__(self, url: str, given_key: str | None) -> None:
         try:
             origin = Origin.parse(url)
         except ValueError as error:
             raise click.UsageError(str(error)) from None
         self.url = url
+        key = find_key(given_key, origin.host)
+        self._has_key = key is not None
         headers = f"authorization: Bearer {key}\r\n".encode() if key else b""
         self._client = Client(origin, headers=headers)
         above = origin.base_path.removesuffix("/openai").removesuffix("/v1")
@@ -107,7 +128,8 @@ class RemoteServer:
         except msgspec.DecodeError:
             raise ServerSaid(f"{self.url} does not answer as Penstock would.") from None
         if status >= 400:
-            raise ServerSaid(error_text(decoded) or f"status {status}")
+            hint = f" {HOW_TO_GIVE_A_KEY}" if status == 401 and not self._has_key else ""
+            raise ServerSaid((error_text(decoded) or f"status {status}") + hint)
         return decoded
 
     def _unreachable(self, broken: Broken) -> ServerSaid:
@@ -124,7 +146,7 @@ def error_text(body: Any) -> str:
 
 @asynccontextmanager
 async def connected(url: str, key: str | None) -> AsyncGenerator[RemoteServer, None]:
-    server = RemoteServer(url, find_key(key))
+    server = RemoteServer(url, key)
     try:
         yield server
     finally:

@@ -9,14 +9,16 @@ from penstock.control.hub_cache import GRAPH, ONNX_MODEL, PIPELINE
 from penstock.control.quantisation import CannotChoose, RepoFile, choose_quantisation
 from penstock.domain.source import HubReference
 from penstock.engines.formats.transformer import CONFIG
+from penstock.engines.onnx.graph_files import is_of_graph
 
 TOKENIZER = "tokenizer.json"
 ADAPTER_CONFIG, ADAPTER = "adapter_config.json", "adapter_model.safetensors"
 #: A LoRA of a picture model, as diffusers saves it.
 PICTURE_ADAPTER = "pytorch_lora_weights.safetensors"
-#: Of an embedding model's repository, what is fetched; weights in other formats are not.
+#: Of an embedding model's repository, what is fetched beside its graph; weights in other formats
+#: are not.
 EMBEDDING_FILES = re.compile(
-    r"onnx/model\.onnx(_data)?|tokenizer\.json|config\.json|modules\.json|1_Pooling/[^/]+"
+    r"tokenizer\.json|config\.json|modules\.json|1_Pooling/[^/]+"
     r"|sentence_bert_config\.json|special_tokens_map\.json|tokenizer_config\.json"
     r"|preprocessor_config\.json"
 )
@@ -67,12 +69,10 @@ def select(
         return Selection(files, "", "", "diffusers")
     if {ONNX_MODEL, TOKENIZER} <= names:
         graph = _graph(names, reference)
-        own = (graph, f"{graph}_data")
         wanted = [
             file
             for file in files
-            if file.name in own
-            or (EMBEDDING_FILES.fullmatch(file.name) and not file.name.startswith("onnx/"))
+            if _is_of_graph(graph, file.name) or EMBEDDING_FILES.fullmatch(file.name)
         ]
         # The model comes last: where it is, all the rest is, even after an interruption.
         wanted.sort(key=lambda file: file.name == graph)
@@ -107,6 +107,12 @@ def _graph(names: set[str], reference: HubReference) -> str:
         f"{reference.repository} has no graph of {wanted}. There are: {others}. The plain one is "
         f"there without ':{wanted}'."
     )
+
+
+def _is_of_graph(graph: str, path: str) -> bool:
+    directory, _, name = graph.rpartition("/")
+    beside, _, other = path.rpartition("/")
+    return beside == directory and is_of_graph(name, other)
 
 
 def _refuse_quantisation(reference: HubReference, what: str) -> None:

@@ -11,6 +11,9 @@ import msgspec
 
 Format = Literal["png", "jpeg", "webp"]
 
+#: Segments and fill bytes before a JPEG's picture: megabytes of empty ones would take seconds.
+MAX_JPEG_STEPS = 4096
+
 
 class NotAPicture(Exception):
     """The bytes are no picture that is known here; the text is a sentence without a subject."""
@@ -51,7 +54,7 @@ def _png(data: bytes) -> tuple[int, int]:
 def _jpeg(data: bytes) -> tuple[int, int]:
     """Walks over the segments to the frame header, SOF0 to SOF15."""
     at = 2
-    while True:
+    for _ in range(MAX_JPEG_STEPS):
         if data[at] != 0xFF:
             raise NotAPicture("is not a JPEG: its segments do not follow each other")
         marker = data[at + 1]
@@ -61,6 +64,7 @@ def _jpeg(data: bytes) -> tuple[int, int]:
             return _number(data, at + 7, 2, "big"), _number(data, at + 5, 2, "big")
         else:
             at += 2 + _number(data, at + 2, 2, "big")
+    raise NotAPicture("is not a JPEG: its picture does not begin")
 
 
 def _webp(data: bytes) -> tuple[int, int]:

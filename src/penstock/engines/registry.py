@@ -169,6 +169,7 @@ def make_engine(name: str, source: LocalSource, options: EngineOptions) -> Engin
             return OnnxModel(
                 Path(path),
                 graph=graph,
+                context_length=options.context_length,
                 threads=options.threads,
                 slots=options.parallel or 256,
                 batch_tokens=options.embedding_batch_tokens,

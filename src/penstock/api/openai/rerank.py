@@ -10,6 +10,7 @@ from penstock.domain.rerank import RerankCall, Scores
 
 def rerank_call(request: RerankRequest, capabilities: Capabilities) -> RerankCall:
     """Raises InvalidRequest, ContextLengthExceeded."""
+    check_length(len(request.query), capabilities.max_input_tokens, "query")
     documents = tuple(map(text_of, request.documents))
     for index, document in enumerate(documents):
         if not document:

@@ -10,6 +10,8 @@ from typing import Any, Literal, Self
 
 import msgspec
 
+from penstock.engines.onnx.graph_files import size_bytes
+
 GRAPHS = ("onnx/model.onnx", "model.onnx")
 TOKENIZER = "tokenizer.json"
 CONFIG = "config.json"
@@ -44,7 +46,8 @@ class EmbedderFiles(msgspec.Struct, frozen=True, kw_only=True):
 
     `vocabulary_size` None means that only the tokenizer knows; `dimensions` are the lengths to
     which the model's vectors may be cut; `width` is how many numbers a token is inside a
-    transformer, 0 for what is none. `ranks` marks a cross-encoder: it reads two texts and gives one
+    transformer, and `heads` how often it compares each two of a text's, both 0 for what is none.
+    `ranks` marks a cross-encoder: it reads two texts and gives one
     number.
     """
 
@@ -55,14 +58,20 @@ class EmbedderFiles(msgspec.Struct, frozen=True, kw_only=True):
     vocabulary_size: int | None
     padding_id: int | None
     width: int
+    heads: int
     dimensions: tuple[int, ...]
     lower_case: bool
     other_modules: tuple[str, ...]
     ranks: bool
 
     @classmethod
-    def read(cls, directory: Path, graph_name: str | None = None) -> Self:
-        """With the graph of that name, or the usual one. Raises NotAnEmbedder."""
+    def read(
+        cls, directory: Path, graph_name: str | None = None, *, at_most_tokens: int | None = None
+    ) -> Self:
+        """With the graph of that name, or the usual one, and inputs of `at_most_tokens`.
+
+        Raises NotAnEmbedder.
+        """
         graph = _graph(directory, graph_name)
         config = read_settings(directory / CONFIG)
         modules = _modules(directory / "modules.json")
@@ -73,11 +82,15 @@ class EmbedderFiles(msgspec.Struct, frozen=True, kw_only=True):
             tokenizer=directory / TOKENIZER,
             poolings=_poolings(read_settings(directory / pooling_path / CONFIG)),
             max_input_tokens=_max_input_tokens(
-                config, transformer, read_settings(directory / "tokenizer_config.json")
+                config,
+                transformer,
+                read_settings(directory / "tokenizer_config.json"),
+                at_most_tokens,
             ),
             vocabulary_size=count_of(config.get("vocab_size")),
             padding_id=count_of(config.get("pad_token_id")),
             width=(count_of(config.get("hidden_size")) or 0) if ATTENTION in config else 0,
+            heads=count_of(config.get(ATTENTION)) or 0,
             dimensions=_dimensions(config.get("matryoshka_dimensions")),
             lower_case=transformer.get("do_lower_case") is True,
             other_modules=tuple(kind for kind, _ in modules if kind not in KNOWN_MODULES),
@@ -86,9 +99,8 @@ class EmbedderFiles(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def weights_bytes(self) -> int:
-        """The graph and the data files beside it (`model.onnx_data`, `model.onnx.data`)."""
-        siblings = self.graph.parent.glob(f"{self.graph.name}*")
-        return sum(file.stat().st_size for file in siblings if file.is_file())
+        """The graph and the data files beside it."""
+        return size_bytes([self.graph])
 
 
 def _graph(directory: Path, graph_name: str | None) -> Path:
@@ -138,9 +150,12 @@ def _poolings(settings: dict[str, Any]) -> tuple[Pooling, ...]:
 
 
 def _max_input_tokens(
-    config: dict[str, Any], transformer: dict[str, Any], tokenizer: dict[str, Any]
+    config: dict[str, Any],
+    transformer: dict[str, Any],
+    tokenizer: dict[str, Any],
+    at_most: int | None,
 ) -> int:
-    """The least of what the files say."""
+    """The least of what the files and the operator say."""
     positions = count_of(config.get("max_position_embeddings"))
     if positions and config.get("model_type") in OFFSET_POSITIONS:
         positions -= (count_of(config.get("pad_token_id")) or 0) + 1
@@ -149,7 +164,8 @@ def _max_input_tokens(
         count_of(transformer.get("max_seq_length")),
         count_of(tokenizer.get("model_max_length")),
     )
-    return min((n for n in said if n and n < UNLIMITED_TOKENS), default=DEFAULT_MAX_INPUT_TOKENS)
+    own = min((n for n in said if n and n < UNLIMITED_TOKENS), default=DEFAULT_MAX_INPUT_TOKENS)
+    return own if at_most is None else min(own, at_most)
 
 
 def _dimensions(value: Any) -> tuple[int, ...]:

@@ -34,6 +34,8 @@ WORKER_BYTES = 120 * 1024 * 1024
 WEIGHTS_FACTOR = 1.3
 #: What a transformer keeps of a token while it runs, for each number of its width.
 BYTES_PER_WIDTH = 150
+#: What a layer's head keeps of each two tokens of a text: a float before the softmax, one after.
+BYTES_PER_HEAD = 2 * 4
 #: The libraries would otherwise start a thread for each core, beside those of the graph.
 NO_OTHER_THREADS = {
     "TOKENIZERS_PARALLELISM": "false",
@@ -75,8 +77,9 @@ class OnnxModel(Engine):
     """`directory` holds an embedding model or a cross-encoder as sentence-transformers lays them
     out, or a CLIP or SigLIP model as optimum does, with its graphs.
 
-    `graph` names another graph than the usual one. `slots` is high because the worker makes its
-    batches from the calls that wait there.
+    `graph` names another graph than the usual one; `context_length` is the most tokens that a text
+    for a vector or a score may have, where the model would read more. `slots` is high because the
+    worker makes its batches from the calls that wait there.
     """
 
     name: ClassVar[str] = "onnx"
@@ -86,6 +89,7 @@ class OnnxModel(Engine):
         directory: Path,
         *,
         graph: str | None = None,
+        context_length: int | None = None,
         threads: int = 1,
         slots: int = 256,
         batch_tokens: int = 2048,
@@ -93,6 +97,7 @@ class OnnxModel(Engine):
     ) -> None:
         self.directory = directory.absolute()
         self.graph = graph
+        self.context_length = context_length
         self.threads = threads
         self.slots = slots
         self.batch_tokens = batch_tokens
@@ -100,7 +105,7 @@ class OnnxModel(Engine):
 
     def launch(self, run_dir: Path) -> Launch:
         try:
-            weights_bytes, width = self._sizes()
+            weights_bytes, width, attention_bytes = self._sizes()
         except NotAnEmbedder as error:
             raise CannotStart(str(error)) from None
         socket_path = run_dir / "s.sock"
@@ -115,6 +120,7 @@ class OnnxModel(Engine):
             *("--socket", str(socket_path)),
             *("--model", str(self.directory)),
             *(("--graph", self.graph) if self.graph is not None else ()),
+            *(("--max-tokens", str(self.context_length)) if self.context_length else ()),
             *("--threads", str(self.threads)),
             *("--batch-tokens", str(self.batch_tokens)),
         )
@@ -122,21 +128,26 @@ class OnnxModel(Engine):
             argv=argv,
             socket_path=socket_path,
             environment=NO_OTHER_THREADS,
-            memory_bytes=WORKER_BYTES + int(weights_bytes * WEIGHTS_FACTOR) + batch_bytes,
+            memory_bytes=WORKER_BYTES
+            + int(weights_bytes * WEIGHTS_FACTOR)
+            + batch_bytes
+            + attention_bytes,
             memory_reason=(
                 f"{WORKER_BYTES >> 20} MiB for the worker, {WEIGHTS_FACTOR} times the "
                 f"{weights_bytes / 2**20:.1f} MiB of weights, {batch_bytes >> 20} MiB for a batch "
-                f"of {self.batch_tokens} tokens"
+                f"of {self.batch_tokens} tokens" + _attention_reason(attention_bytes)
             ),
         )
 
-    def _sizes(self) -> tuple[int, int]:
-        """Bytes of weights, and how many numbers a token is inside. Raises NotAnEmbedder."""
+    def _sizes(self) -> tuple[int, int, int]:
+        """Bytes of weights, how many numbers a token is inside, and bytes of what compares each two
+        tokens of the longest text. Raises NotAnEmbedder."""
         if is_zero_shot(self.directory):
             pictures = ZeroShotFiles.read(self.directory, self.graph)
-            return pictures.weights_bytes, pictures.width
-        files = EmbedderFiles.read(self.directory, self.graph)
-        return files.weights_bytes, files.width
+            return pictures.weights_bytes, pictures.width, 0
+        files = EmbedderFiles.read(self.directory, self.graph, at_most_tokens=self.context_length)
+        attention_bytes = BYTES_PER_HEAD * files.heads * files.max_input_tokens**2
+        return files.weights_bytes, files.width, attention_bytes
 
     def connect(self, launch: Launch | None) -> Client:
         return local_client(launch, timeouts=self.timeouts)
@@ -201,6 +212,15 @@ class OnnxModel(Engine):
         if len(likely.values) != len(call.labels):
             raise EngineFailed("The worker lost some of the labels.")
         return likely
+
+
+def _attention_reason(size_bytes: int) -> str:
+    if not size_bytes:
+        return ""
+    return (
+        f", {size_bytes / 2**20:.1f} MiB for the attention of the longest text, which "
+        "'context_length' makes shorter"
+    )
 
 
 async def _refusal(exchange: Exchange) -> PenstockError:

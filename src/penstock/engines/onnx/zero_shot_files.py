@@ -16,8 +16,10 @@ from penstock.engines.onnx.embedder_files import (
     count_of,
     read_settings,
 )
+from penstock.engines.onnx.graph_files import size_bytes
 
 PREPROCESSOR = "preprocessor_config.json"
+TOKENIZER_SETTINGS = "tokenizer_config.json"
 TEXT_GRAPHS = ("onnx/text_model.onnx", "text_model.onnx")
 PICTURE_GRAPHS = ("onnx/vision_model.onnx", "vision_model.onnx")
 JOINT_GRAPHS = ("onnx/model.onnx", "model.onnx")
@@ -58,8 +60,8 @@ class Preprocessing(msgspec.Struct, frozen=True, kw_only=True):
 class ZeroShotFiles(msgspec.Struct, frozen=True, kw_only=True):
     """What the files say. The graphs are `texts` and `pictures`, or `joint`, or all three.
 
-    `width` is how many numbers a token is inside; `padding_id` fills up texts, to
-    `max_input_tokens` if `pads_to_longest`.
+    `width` is how many numbers a token is inside; `padding_token` fills up texts, or `padding_id`
+    where there is none, to `max_input_tokens` if `pads_to_longest`.
     """
 
     kind: str
@@ -70,6 +72,7 @@ class ZeroShotFiles(msgspec.Struct, frozen=True, kw_only=True):
     preprocessing: Preprocessing
     max_input_tokens: int
     width: int
+    padding_token: str | None
     padding_id: int
     pads_to_longest: bool
 
@@ -103,17 +106,23 @@ class ZeroShotFiles(msgspec.Struct, frozen=True, kw_only=True):
             max_input_tokens=count_of(of_texts.get("max_position_embeddings"))
             or DEFAULT_MAX_INPUT_TOKENS[kind],
             width=count_of(of_texts.get("hidden_size")) or DEFAULT_WIDTH,
+            padding_token=_padding_token(directory) if kind == "siglip" else None,
             padding_id=_padding_id(kind, of_texts),
             pads_to_longest=kind == "siglip",
         )
 
     @property
+    def needs_joint(self) -> bool:
+        """Where there is nothing else, or where only it tells the scale."""
+        return self.joint is not None and (self.texts is None or self.kind == "siglip")
+
+    @property
     def weights_bytes(self) -> int:
-        """Of the graphs that are loaded, and the data files beside them."""
-        graphs = [path for path in (self.texts, self.pictures) if path is not None]
-        loaded = graphs or [path for path in (self.joint,) if path is not None]
-        files = {file for graph in loaded for file in graph.parent.glob(f"{graph.name}*")}
-        return sum(file.stat().st_size for file in files if file.is_file())
+        """Of the graphs that are loaded at a time, and the data files beside them: the joint one is
+        let go before the halves come."""
+        halves = size_bytes(path for path in (self.texts, self.pictures) if path is not None)
+        joint = size_bytes([self.joint]) if self.joint is not None and self.needs_joint else 0
+        return max(halves, joint)
 
 
 def is_zero_shot(directory: Path) -> bool:
@@ -123,6 +132,14 @@ def is_zero_shot(directory: Path) -> bool:
 
 def _first(directory: Path, names: tuple[str, ...]) -> Path | None:
     return next((directory / name for name in names if (directory / name).is_file()), None)
+
+
+def _padding_token(directory: Path) -> str | None:
+    """As its tokenizer's settings say: SigLIP 2 has another than SigLIP, which config.json does not
+    tell."""
+    token = read_settings(directory / TOKENIZER_SETTINGS).get("pad_token")
+    text = token.get("content") if isinstance(token, dict) else token
+    return text if isinstance(text, str) else None
 
 
 def _padding_id(kind: str, of_texts: dict[str, Any]) -> int:

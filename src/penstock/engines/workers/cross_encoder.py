@@ -60,6 +60,12 @@ class CrossEncoder:
         encodings = self._tokenizer.encode_batch(pairs)
         return [Pair(e.ids, e.type_ids.index(1) if 1 in e.type_ids else len(e)) for e in encodings]
 
+    def check_query(self, query: str) -> None:
+        """Raises TooLong for one that leaves no room for any document."""
+        (alone,) = self.encode(query, [""])
+        if len(alone) > self.max_input_tokens:
+            raise TooLong(f"{self._limit()} The query alone has {len(alone)}.")
+
     def check(self, pair: Pair) -> None:
         """Raises TooLong."""
         if len(pair) > self.max_input_tokens:

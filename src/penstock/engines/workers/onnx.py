@@ -19,6 +19,7 @@ import sys
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,7 +32,7 @@ from penstock.domain.rerank import RerankCall, Scores
 from penstock.engines.onnx.embedder_files import EmbedderFiles, NotAnEmbedder
 from penstock.engines.onnx.zero_shot_files import ZeroShotFiles, is_zero_shot
 from penstock.engines.workers.batching import Collector
-from penstock.engines.workers.cross_encoder import CrossEncoder
+from penstock.engines.workers.cross_encoder import CrossEncoder, Pair
 from penstock.engines.workers.embedder import Embedder, Floats, NotInVocabulary, TooLong, unit
 from penstock.engines.workers.parent import end_with_parent
 from penstock.engines.workers.pixels import NotReadable, pixels_of
@@ -50,6 +51,9 @@ KNOWN_LABELS = 4096
 BATCH_PICTURES = 8
 #: Longer texts are tokenised beside the event loop, which they would hold up.
 INLINE_CHARACTERS = 8192
+#: So many texts are tokenised before their lengths are looked at: thousands of long ones would take
+#: gigabytes.
+SLICE_TEXTS = 32
 CODES = {TooLong: "context_length_exceeded", NotInVocabulary: "invalid_value"}
 
 
@@ -139,7 +143,6 @@ class EmbeddingWorker(Worker):
         body = msgspec.json.decode(request.body, type=EmbedBody)
         dimensions = self._cut(body.dimensions)
         inputs = await self._encode(body.inputs)
-        check_each(inputs, self.embedder.check, "input")
         rows = await self.collector.submit(inputs)
         if dimensions is not None:
             rows = [_shortened(row, dimensions) for row in rows]
@@ -162,13 +165,14 @@ class EmbeddingWorker(Worker):
         ids = [ids for ids in inputs if not isinstance(ids, str)]
         if bool(texts) == bool(ids) or not all(ids):
             raise Refused("Give texts or lists of token ids, none of them empty.", param="input")
+        embedder = self.embedder
         if not texts:
+            check_each(ids, embedder.check, "input")
             return ids
-        try:
-            return await self.tokenised(sum(map(len, texts)), lambda: self.embedder.encode(texts))
-        except TooLong as error:
-            index = max(range(len(texts)), key=lambda i: len(texts[i]))
-            raise _refused(error, index) from None
+        return await self.tokenised(
+            sum(map(len, texts)),
+            lambda: encoded(texts, embedder.encode, embedder.check, "input"),
+        )
 
 
 class RankingWorker(Worker):
@@ -192,18 +196,22 @@ class RankingWorker(Worker):
     async def rerank(self, request: Request) -> Answer:
         body = msgspec.json.decode(request.body, type=RerankCall)
         documents = body.documents
-        try:
-            pairs = await self.tokenised(
-                len(documents) * len(body.query) + sum(map(len, documents)),
-                lambda: self.encoder.encode(body.query, documents),
-            )
-        except TooLong as error:
-            index = max(range(len(documents)), key=lambda i: len(documents[i]))
-            raise _refused(error, index, "documents") from None
-        check_each(pairs, self.encoder.check, "documents")
+        pairs = await self.tokenised(
+            len(documents) * len(body.query) + sum(map(len, documents)),
+            lambda: self._pairs(body.query, documents),
+        )
         rows = await self.collector.submit(pairs)
         values = tuple(np.frombuffer(b"".join(rows), "<f4").tolist())
         return _json(Scores(values, prompt_tokens=sum(map(len, pairs))))
+
+    def _pairs(self, query: str, documents: Sequence[str]) -> list[Pair]:
+        """Raises Refused for a query that no document could go with, before it reads any."""
+        encoder = self.encoder
+        try:
+            encoder.check_query(query)
+        except TooLong as error:
+            raise Refused(str(error), code=CODES[TooLong], param="query") from None
+        return encoded(documents, partial(encoder.encode, query), encoder.check, "documents")
 
 
 class ClassifyingWorker(Worker):
@@ -255,29 +263,53 @@ class ClassifyingWorker(Worker):
 
     async def _encoded(self, new: Sequence[str], labels: Sequence[str]) -> list[list[int]]:
         """The token ids of new labels. Raises Refused for one that is too long."""
+        model = self.model
         try:
-            inputs = await self.tokenised(sum(map(len, new)), lambda: self.model.encode(new))
+            return await self.tokenised(
+                sum(map(len, new)),
+                lambda: encoded(new, model.encode, model.check, "candidate_labels"),
+            )
+        except Refused as refused:
+            if refused.index is not None:
+                refused.index = labels.index(new[refused.index])
+            raise
+
+
+def encoded(
+    texts: Sequence[str],
+    encode: Callable[[Sequence[str]], Sequence[Ids]],
+    check: Callable[[Ids], None],
+    param: str,
+) -> list[Ids]:
+    """The token ids of each text.
+
+    Raises Refused for one that is too long, before it reads more than the few that come with it.
+    """
+    found: list[Ids] = []
+    for first in range(0, len(texts), SLICE_TEXTS):
+        few = texts[first : first + SLICE_TEXTS]
+        try:
+            inputs = encode(few)
         except TooLong as error:
-            longest = max(range(len(labels)), key=lambda i: len(labels[i]))
-            raise _refused(error, longest, "candidate_labels") from None
-        for label, ids in zip(new, inputs, strict=True):
-            try:
-                self.model.check(ids)
-            except TooLong as error:
-                raise _refused(error, labels.index(label), "candidate_labels") from None
-        return inputs
+            longest = max(range(len(few)), key=lambda i: len(few[i]))
+            raise _refused(error, first + longest, param) from None
+        check_each(inputs, check, param, first)
+        found += inputs
+    return found
 
 
-def check_each(inputs: Sequence[Ids], check: Callable[[Ids], None], param: str) -> None:
-    """Raises Refused for the first input that `check` does not take."""
-    for index, ids in enumerate(inputs):
+def check_each(
+    inputs: Sequence[Ids], check: Callable[[Ids], None], param: str, first: int = 0
+) -> None:
+    """Raises Refused for the first input that `check` does not take; they count from `first`."""
+    for index, ids in enumerate(inputs, first):
         try:
             check(ids)
         except (TooLong, NotInVocabulary) as error:
             raise _refused(error, index, param) from None
 
 
-def _refused(error: TooLong | NotInVocabulary, index: int, param: str = "input") -> Refused:
+def _refused(error: TooLong | NotInVocabulary, index: int, param: str) -> Refused:
     return Refused(str(error), code=CODES[type(error)], index=index, param=param)
 
 
@@ -309,6 +341,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True, help="a directory")
     parser.add_argument("--graph", help="another graph of it than the usual one")
+    parser.add_argument("--max-tokens", type=int, help="of an input, where the model reads more")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument(
         "--batch-tokens", type=int, default=2048, help="of a batch, padding counted"
@@ -345,11 +378,13 @@ async def serve(options: argparse.Namespace, model: Embedder | CrossEncoder | Ze
     await asyncio.gather(*(collector.serve() for collector in collectors))
 
 
-def load(directory: Path, graph: str | None, threads: int) -> Embedder | CrossEncoder | ZeroShot:
+def load(
+    directory: Path, graph: str | None, max_tokens: int | None, threads: int
+) -> Embedder | CrossEncoder | ZeroShot:
     """The model of a directory, by what its files say it is. Raises NotAnEmbedder."""
     if is_zero_shot(directory):
         return ZeroShot(ZeroShotFiles.read(directory, graph), threads=threads)
-    files = EmbedderFiles.read(directory, graph)
+    files = EmbedderFiles.read(directory, graph, at_most_tokens=max_tokens)
     return (CrossEncoder if files.ranks else Embedder)(files, threads=threads)
 
 
@@ -357,7 +392,7 @@ def main() -> None:
     end_with_parent()
     options = arguments()
     try:
-        model = load(options.model, options.graph, options.threads)
+        model = load(options.model, options.graph, options.max_tokens, options.threads)
     except NotAnEmbedder as error:
         sys.exit(str(error))
     uvloop.run(serve(options, model))

@@ -35,10 +35,13 @@ def pixels_of(data: bytes, how: Preprocessing) -> Floats:
 
 
 def scaled(picture: Image.Image, how: Preprocessing) -> Image.Image:
+    """Raises NotReadable for a strip that would have gigabytes when its shorter side is scaled."""
     size = how.size
     if how.shortest_side is not None:
         short, long = sorted(picture.size)
         other = max(1, int(how.shortest_side * long / short))
+        if how.shortest_side * other > MAX_PIXELS:
+            raise NotReadable("It is too long for its width.")
         sides = (how.shortest_side, other)
         size = sides if picture.width <= picture.height else sides[::-1]
     if size is None or size == picture.size:

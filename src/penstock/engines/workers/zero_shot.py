@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from penstock.engines.onnx.embedder_files import NotAnEmbedder
 from penstock.engines.onnx.zero_shot_files import ZeroShotFiles
@@ -44,15 +45,17 @@ class ZeroShot:
         self.preprocessing = files.preprocessing
         self.max_input_tokens = files.max_input_tokens
         self.sigmoid = files.kind == "siglip"
-        self._padding_id = files.padding_id
-        self._pads_to_longest = files.pads_to_longest
         self._tokenizer = load_tokenizer(files.tokenizer)
-        joint = _session(files.joint, threads) if _needs_joint(files) else None
+        self._padding_id = _padding_id(self._tokenizer, files)
+        self._pads_to_longest = files.pads_to_longest
+        joint = _session(files.joint, threads) if files.needs_joint else None
+        self.scale, self.shift = self._usual_scale() if joint is None else self._scale_of(joint)
+        if files.texts is not None:
+            joint = None  # its memory is free before the halves take theirs
         self._texts = _session(files.texts, threads) or joint
         self._pictures = _session(files.pictures, threads) or joint
         self._text_output = _output(self._texts, TEXT_OUTPUTS)
         self._picture_output = _output(self._pictures, PICTURE_OUTPUTS)
-        self.scale, self.shift = self._usual_scale() if joint is None else self._scale_of(joint)
 
     # -- what it does ----------------------------------------------------------------------
 
@@ -164,9 +167,10 @@ class ZeroShot:
         return f"This model reads at most {self.max_input_tokens} tokens."
 
 
-def _needs_joint(files: ZeroShotFiles) -> bool:
-    """Where there is nothing else, or where only it tells the scale."""
-    return files.texts is None or files.kind == "siglip"
+def _padding_id(tokenizer: Tokenizer, files: ZeroShotFiles) -> int:
+    token = files.padding_token
+    known = tokenizer.token_to_id(token) if token is not None else None
+    return files.padding_id if known is None else known
 
 
 def _session(graph: Path | None, threads: int) -> onnxruntime.InferenceSession | None:
