@@ -21,7 +21,7 @@ from penstock.api.deepinfra.deployment_handlers import DeploymentHandlers
 from penstock.api.deepinfra.inference_handlers import InferenceHandlers
 from penstock.api.deepinfra.own import OwnAdapters
 from penstock.api.errors import fault_response
-from penstock.api.loopback import Loopback, is_loopback
+from penstock.api.loopback import Loopback
 from penstock.api.openai.handlers import OpenAIHandlers
 from penstock.api.openai.pictures import FETCH_TIMEOUT_S, MAX_PICTURE_BYTES, PictureReader
 from penstock.api.openapi import describe, page

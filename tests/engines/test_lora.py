@@ -15,8 +15,8 @@ from safetensors_model import write_safetensors
 
 from penstock.engines.base import CannotStart
 from penstock.engines.formats.gguf import GgufMetadata, read_metadata
-from penstock.engines.formats.peft import convert
-from penstock.engines.llama_cpp.lora import MOST_RANK, fit
+from penstock.engines.formats.peft import MOST_RANK, convert
+from penstock.engines.llama_cpp.lora import fit
 
 BASE = chat_model_path()
 Make = Callable[[Path], Path]

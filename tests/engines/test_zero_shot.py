@@ -29,6 +29,7 @@ from penstock.engines.base import CannotStart
 from penstock.engines.onnx.engine import OnnxModel
 from penstock.engines.onnx.zero_shot_files import Preprocessing, ZeroShotFiles
 from penstock.engines.workers import zero_shot
+from penstock.engines.workers.embedder import load_session
 from penstock.engines.workers.pixels import NotReadable, pixels_of
 from penstock.engines.workers.zero_shot import ZeroShot
 
@@ -225,7 +226,7 @@ def test_the_joint_graph_and_the_halves_are_not_in_memory_together(
     assert files.weights_bytes == max(sizes[0], sizes[1] + sizes[2])
 
     loaded: list[tuple[str, weakref.ref[Any]]] = []
-    load = zero_shot.load_session
+    load = load_session
 
     def watched(graph: Path, threads: int) -> Any:
         assert graph == joint or not any(name == joint.name and ref() for name, ref in loaded)

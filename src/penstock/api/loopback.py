@@ -5,13 +5,13 @@ Pages that somebody opens on that machine reach it too. One that has led a name 
 leave (fetch.spec.whatwg.org, "no-cors"): it is told by Origin.
 """
 
-import ipaddress
 import re
 from collections.abc import Iterable
 from functools import lru_cache
 
 from penstock.domain.errors import Forbidden
 from penstock.gateway.auth import Keyring
+from penstock.http.loopback import is_loopback
 from penstock.http.message import Request
 
 ALL = b"*"
@@ -46,15 +46,6 @@ class Loopback:
     def _may_send(self, origin: bytes, host: bytes) -> bool:
         """Whether it is a page of this very server, or one that is allowed."""
         return origin in (b"http://" + host, b"https://" + host) or origin in self._origins
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @lru_cache(maxsize=256)

@@ -61,7 +61,7 @@ class Fitting:
 
     def _base(self, spec: DeploymentSpec, running: Version | None) -> LocalSource:
         """What is to be compared with. Raises CannotStart, also while it has yet to be fetched."""
-        source = source_at(spec.model, spec.source, running and running.source)
+        source = source_at(spec.model, spec.source, running.source if running is not None else None)
         if running is None and isinstance(source, HubReference):
             raise CannotStart(f"Its base, {spec.model}, is not here yet. Add it when that runs.")
         try:
