@@ -1,5 +1,6 @@
 """Looks at an adapter before it is taken: is it here, and does it fit its base?"""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -38,17 +39,27 @@ class Fitting:
         except OSError as error:
             raise CannotStart(f"The adapter {path} cannot be read: {error.strerror}.") from None
 
-    def fit(self, adapter: Adapter, base: DeploymentSpec, running: Version | None) -> Adapter:
+    def fit(
+        self,
+        adapter: Adapter,
+        base: DeploymentSpec,
+        running: Version | None,
+        beside: Sequence[Adapter],
+    ) -> Adapter:
         """The adapter with its rank and digest, and its source pinned to what is here now.
 
-        `running` is the version that answers for its base, by whose weights it is looked at.
+        `running` is the version that answers for its base, by whose weights it is looked at;
+        `beside` are the adapters that the base has, with all of which it must have room.
         """
         source = parse_source(f"{adapter.name}={adapter.source}").source
         local = fetched_source(self._bring(adapter.name, adapter.source))
         text = pinned(source, local)
-        given = {**base.settings, "source": base.source, "adapters": {adapter.name: text}}
-        recipe = Recipe(base.model, base.source, msgspec.convert(given, ModelSettings))
-        engine = self._engines.make(recipe, self._base(base, running), free_bytes=ENOUGH_BYTES)
+        weights = self._base(base, running)
+        recipe = _adapted(base, {adapter.name: text})
+        engine = self._engines.make(recipe, weights, free_bytes=ENOUGH_BYTES)
+        together = _adapted(base, {a.name: a.source for a in beside} | {adapter.name: text})
+        there, _ = self._engines.without_lost(together)
+        self._engines.need(there, weights)
         return msgspec.structs.replace(
             adapter,
             source=text,
@@ -73,3 +84,8 @@ class Fitting:
             )
         except FetchError as error:
             raise CannotStart(f"Its base, {spec.model}: {error}") from None
+
+
+def _adapted(base: DeploymentSpec, adapters: Mapping[str, str]) -> Recipe:
+    given = {**base.settings, "source": base.source, "adapters": dict(adapters)}
+    return Recipe(base.model, base.source, msgspec.convert(given, ModelSettings))

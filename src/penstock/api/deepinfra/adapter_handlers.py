@@ -28,6 +28,9 @@ from penstock.store.catalogue import CatalogueStore
 
 encode = msgspec.json.encode
 
+#: Of an account: each takes memory beside its base, and some of every start.
+MOST_ADAPTERS = 100
+
 
 class AdapterHandlers:
     """Adapters of the caller's account; those that the operator declared are the operator's."""
@@ -58,6 +61,11 @@ class AdapterHandlers:
     async def create(self, http: Request, principal: Principal) -> Answer:
         """Once it is here and known to fit: then its base's replicas are replaced, one by one."""
         request = decode(self._decode, http, self._max_body_bytes)
+        if len(await self._own.all(principal)) >= MOST_ADAPTERS:
+            raise WrongState(
+                f"There are {MOST_ADAPTERS} adapters of this account, which is the most. Remove "
+                "some first."
+            )
         name = adapter_name(request, principal)
         source = self._source(request)
         try:
@@ -65,7 +73,8 @@ class AdapterHandlers:
             base = self._base(named, principal)
             adapter, entry = new_adapter(name, source, base.model, principal, now=datetime.now(UTC))
             running = self._catalogue.running(base.model)
-            adapter = await asyncio.to_thread(self._fitting.fit, adapter, base, running)
+            beside = await asyncio.to_thread(self._adapters.of_base, base.model)
+            adapter = await asyncio.to_thread(self._fitting.fit, adapter, base, running, beside)
         except CannotStart as error:
             raise InvalidRequest(str(error), param=where(request)) from None
         await asyncio.to_thread(self._adapters.add, adapter, entry)
@@ -73,9 +82,12 @@ class AdapterHandlers:
         return Response(body=encode(self._own.deployment(adapter, base)))
 
     async def delete(self, http: Request, principal: Principal, name: str) -> Answer:
-        """By its name; its account may be left out."""
+        """By its name; its account may be left out. The operator can remove anybody's: each takes
+        memory of the base that others use."""
         names = (name, f"{principal.account}/{name}")
-        adapter = next((a for a in await self._own.all(principal) if a.name in names), None)
+        known = await asyncio.to_thread(self._adapters.all)
+        mine = [a for a in known if principal.is_operator or a.account_id == principal.account_id]
+        adapter = next((a for a in mine if a.name in names), None)
         if adapter is None:
             raise NotFound(f"You have no adapter {name[:100]!r}.")
         if adapter.account_id is None:
