@@ -105,6 +105,8 @@ def test_the_list_of_commands_has_them_all(penstock: Run) -> None:
         (("serve", "a=fake:", "a=fake:"), "Two models are called 'a'"),
         (("serve", "fake:", "--host", "0.0.0.0", "--no-auth"), "works on a loopback address only"),
         (("keys", "delete", "nobody", "--yes"), "There is no key called 'nobody'"),
+        (("keys", "create", "x" * 129), "1 to 128 characters"),
+        (("keys", "create", ""), "1 to 128 characters"),
         (("keys", "create", "x", "--account", "a/b"), "cannot be the name of an account"),
         (("keys", "create", "x", "--account", "penstock"), "cannot be the name of an account"),
         (("pull", "./model.gguf"), "nothing to fetch"),

@@ -281,6 +281,9 @@ OPENAI_SCHEMA = {"type": "json_schema", "json_schema": {"name": "n", "schema": S
         ("tgi", call_of(stop=tuple("abcdef")), {"stop": ["a", "b", "c", "d"]}),
         ("a provider", call_of(stop=tuple("abcdef")), {"stop": list("abcdef")}),
         ("tgi", call_of(sampling=Sampling(top_p=1.0, seed=3)), {"top_p": None, "seed": 3}),
+        ("tgi", call_of(sampling=Sampling(top_p=0.0)), {"top_p": 1e-6}),
+        ("sglang", call_of(sampling=Sampling(top_p=0.0)), {"top_p": 1e-6}),
+        ("openai", call_of(sampling=Sampling(top_p=0.0)), {"top_p": 0}),
         ("tgi", call_of(sampling=Sampling(top_p=0.9)), {"top_p": 0.9}),
         ("llama-server", call_of(ONE_CALL), {"parallel_tool_calls": None}),
         ("vllm", call_of(ONE_CALL), {"parallel_tool_calls": False}),
@@ -431,6 +434,20 @@ async def test_the_scores_are_those_of_the_text_before_a_stop(stream: bool) -> N
     assert [(score.token, score.logprob) for score in scores] == [("one", -1.0), (" ", -2.0)]
     assert isinstance(end, Finished)
     assert (end.reason, end.usage.completion_tokens) == ("stop", 4)
+
+
+async def test_calls_that_a_server_does_not_number_are_told_apart_by_their_names() -> None:
+    def piece(name: str | None, arguments: str) -> dict[str, Any]:
+        function = {"name": name, "arguments": arguments}
+        return {"choices": [{"delta": {"tool_calls": [{"function": function}]}}]}
+
+    end = {"choices": [{"index": 0, "delta": {}, "finish_reason": "tool_calls"}]}
+    said = stream_of(piece("one", "{}"), piece("one", "{"), piece(None, "}"), end)
+    with imitation("no list", **{f"POST {CHAT_PATH}": said}) as server:
+        async with inspected(server) as (engine, client, _):
+            events = await events_of(engine, client, call_of(NAMED))
+    pieces = [(e.call, e.name, e.arguments) for e in events if isinstance(e, ToolCall)]
+    assert pieces == [(0, "one", "{}"), (1, "one", "{"), (1, None, "}")]
 
 
 @pytest.mark.parametrize("again", ["one", ""])

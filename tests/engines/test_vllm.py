@@ -20,6 +20,7 @@ from penstock.domain.generation import (
     JsonObject,
     Message,
     Regex,
+    Sampling,
     Text,
     Tool,
 )
@@ -375,6 +376,12 @@ def test_accounts_do_not_share_cached_prompts() -> None:
     assert completion_body(call, model="m", context_length=99)["cache_salt"] == "acc_1"
     nobody = Generation(prompt=Text("a"))
     assert "cache_salt" not in completion_body(nobody, model="m", context_length=99)
+
+
+def test_a_top_p_of_nothing_is_the_likeliest_token() -> None:
+    """vLLM refuses 0."""
+    call = Generation(prompt=Text("a"), sampling=Sampling(top_p=0.0))
+    assert 0 < completion_body(call, model="m", context_length=99)["top_p"] < 1e-5
 
 
 def test_a_plain_answer_is_streamed_in_larger_pieces() -> None:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from penstock.store.keys import KeyStore
 
 
+MOST_NAME_CHARACTERS = 128
+
+
 @click.group(no_args_is_help=True)
 def keys() -> None:
     """Make, list and delete API keys.
@@ -37,6 +40,11 @@ def create(name: str, account: str, as_json: bool) -> None:
     """Make a key called NAME and print it, this once."""
     from penstock.domain.errors import Conflict
 
+    if not 0 < len(name) <= MOST_NAME_CHARACTERS or not name.isprintable():
+        raise click.BadParameter(
+            f"A name has 1 to {MOST_NAME_CHARACTERS} characters that can be seen.",
+            param_hint="NAME",
+        )
     if not ACCOUNT_NAME.fullmatch(account):
         raise click.BadParameter(
             f"{account[:80]!r} cannot be the name of an account: letters, digits, '.', '_' and "

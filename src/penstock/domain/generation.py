@@ -115,6 +115,9 @@ class Regex(msgspec.Struct, frozen=True):
 OutputFormat = JsonObject | JsonSchema | Regex
 
 
+LEAST_TOP_P = 1e-6
+
+
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """None means OpenAI's default: 1 for `temperature` and `top_p`, and the others off."""
 
@@ -127,6 +130,11 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc
     repetition_penalty: float | None = None
     logit_bias: dict[int, float] | None = None
     seed: int | None = None
+
+    @property
+    def positive(self) -> "Sampling":
+        """For engines that refuse a `top_p` of 0, which at OpenAI is the likeliest token."""
+        return msgspec.structs.replace(self, top_p=LEAST_TOP_P) if self.top_p == 0 else self
 
 
 NEUTRAL = Sampling()

@@ -198,10 +198,16 @@ class ChunkReader:
             events.append(Text(text, tokens))
 
     def _tool_calls(self, calls: list[_ToolCall], tokens: int) -> Iterator[ToolCall]:
-        """The first of them has all the tokens. Some engines tell a call's name in every piece."""
+        """The first of them has all the tokens.
+
+        Some servers tell a call's name in every piece; some tell no numbers, and each name then
+        begins another call.
+        """
         for at, call in enumerate(calls):
             function = call.function or _Function()
-            index = at if call.index is None else call.index
+            index = call.index
+            if index is None:
+                index = len(self._named) if function.name else max(len(self._named) - 1, 0)
             name = function.name if function.name and index not in self._named else None
             if name is not None:
                 self._named.add(index)

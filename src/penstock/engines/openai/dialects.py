@@ -52,7 +52,7 @@ def neutral_sampling(*, every_top_k: int) -> Callable[[Sampling], Fields]:
             "top_p": 1.0,
             "min_p": 0.0,
             "repetition_penalty": 1.0,
-        } | plain_sampling(sampling)
+        } | plain_sampling(sampling.positive)
         return fields | {"top_k": sampling.top_k or every_top_k}
 
     return fields_of
@@ -60,8 +60,9 @@ def neutral_sampling(*, every_top_k: int) -> Callable[[Sampling], Fields]:
 
 def tgi_sampling(sampling: Sampling) -> Fields:
     """All tokens are its default, and it refuses to be told so."""
-    every = sampling.top_p == 1
-    return plain_sampling(msgspec.structs.replace(sampling, top_p=None) if every else sampling)
+    if sampling.top_p == 1:
+        sampling = msgspec.structs.replace(sampling, top_p=None)
+    return plain_sampling(sampling.positive)
 
 
 def plain_template(chat: Chat) -> Fields:

@@ -99,7 +99,7 @@ def _common(call: Generation, model: str, context_length: int) -> dict[str, Any]
     }
     if not call.stream and not call.stop:
         body["stream_interval"] = TOKENS_AT_A_TIME
-    body |= msgspec.to_builtins(call.sampling)
+    body |= msgspec.to_builtins(call.sampling.positive)
     if call.max_tokens is not None:
         body["max_tokens"] = min(call.max_tokens, context_length)
     elif not isinstance(call.prompt, Chat):
