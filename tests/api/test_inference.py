@@ -13,6 +13,8 @@ from serving import Server, serving
 from test_rerank import write_model as write_reranker
 
 CHAT, EMBED, DRAW = "penstock/tiny-chat", "penstock/tiny-embed", "penstock/tiny-draw"
+#: What is answered with many tokens.
+TALE = "<|im_start|>user\nTell me a story about a cat<|im_end|>\n<|im_start|>assistant\n"
 RED = picture((250, 20, 30))
 LABELS = ["blue", "red", "green"]
 
@@ -149,7 +151,7 @@ def test_refusals_have_their_status(server: Server) -> None:
 
 
 def test_text_is_generated_and_costs_what_it_costs(server: Server) -> None:
-    body = answer(ask(server, CHAT, input="Once upon a time", max_new_tokens=8, temperature=0))
+    body = answer(ask(server, CHAT, input=TALE, max_new_tokens=8, temperature=0))
     (result,) = body["results"]
     assert result["generated_text"]
     assert body["num_tokens"] == body["inference_status"]["tokens_generated"] == 8
@@ -168,8 +170,8 @@ def test_several_responses_and_stops(server: Server) -> None:
 
 def test_a_stream_has_a_token_an_event_and_the_whole_at_its_end(server: Server) -> None:
     more = {"max_new_tokens": 8, "temperature": 0}
-    plain = answer(ask(server, CHAT, input="Once upon a time", **more))
-    *payloads, done = ask(server, CHAT, input="Once upon a time", stream=True, **more).payloads
+    plain = answer(ask(server, CHAT, input=TALE, **more))
+    *payloads, done = ask(server, CHAT, input=TALE, stream=True, **more).payloads
     assert done == "[DONE]"
     *tokens, end = [json.loads(payload) for payload in payloads]
     text = "".join(event["token"]["text"] for event in tokens)

@@ -82,12 +82,9 @@ class AdapterHandlers:
         return Response(body=encode(self._own.deployment(adapter, base)))
 
     async def delete(self, http: Request, principal: Principal, name: str) -> Answer:
-        """By its name; its account may be left out. The operator can remove anybody's: each takes
-        memory of the base that others use."""
+        """By its name; its account may be left out."""
         names = (name, f"{principal.account}/{name}")
-        known = await asyncio.to_thread(self._adapters.all)
-        mine = [a for a in known if principal.is_operator or a.account_id == principal.account_id]
-        adapter = next((a for a in mine if a.name in names), None)
+        adapter = next((a for a in await self._own.all(principal) if a.name in names), None)
         if adapter is None:
             raise NotFound(f"You have no adapter {name[:100]!r}.")
         if adapter.account_id is None:
