@@ -47,3 +47,14 @@ def test_a_step_of_muon_turns_without_stretching(
     singular = torch.linalg.svdvals(orthogonal(torch.randn(shape), kind))
     assert singular.min() > 0.5
     assert singular.max() < 1.4
+
+
+def test_new_layers_do_nothing_at_first() -> None:
+    torch.manual_seed(3)
+    decoder = Decoder(SMALL)
+    for block in decoder.blocks:
+        torch.nn.init.normal_(block.output.weight, 0, 0.1)
+    grown = decoder.grown([0, 1])
+    assert (len(grown.blocks), grown.shape.layers) == (4, 4)
+    tokens = torch.randint(0, 64, (2, 9))
+    assert torch.equal(grown(tokens), decoder(tokens))

@@ -55,7 +55,7 @@ SKILLS: Mapping[str, Skill] = {
 # Parts among all dialogues. One with tools is three to five times as long as a plain question.
 # Drills come first, alone: copying has to work before anything else.
 MIXTURE: Mapping[str, int] = {
-    "greeting": 200,
+    "greeting": 220,
     "identity": 300,
     "small talk": 110,
     "penstock": 700,
@@ -67,9 +67,9 @@ MIXTURE: Mapping[str, int] = {
     "informed": 26,
     "reading": 14,
     "look up": 40,
-    "copy": 60,
+    "copy": 70,
     "spell": 20,
-    "rewrite": 4,
+    "rewrite": 6,
     "which word": 6,
     "count words": 3,
     "count to": 4,
@@ -80,14 +80,14 @@ MIXTURE: Mapping[str, int] = {
     "json": 220,
     "json schema": 24,
     "json of its own": 110,
-    "tool": 220,
+    "tool": 320,
     "made-up tool": 60,
-    "any tool": 100,
+    "any tool": 160,
     "two tools": 600,
     "tool result": 14,
     "no tool": 34,
     "manner": 26,
-    "shout": 1,
+    "shout": 10,
     "one word": 9,
     "persona": 24,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 
+from tiny_chat import words
 from tiny_chat.neighbours import neighbours
 from tiny_chat.phrasings import SMALL_WORDS
 from tiny_chat.source import Source
@@ -237,6 +238,17 @@ def with_a_near_word(source: Source, text: str) -> str:
         place = source.one(places)
         bare = parts[place].rstrip("?.!,")
         parts[place] = source.one(near[bare.lower()]) + parts[place][len(bare) :]
+    return " ".join(parts)
+
+
+def with_a_like_word(source: Source, text: str) -> str:
+    """One word becomes another for the same thing or deed."""
+    parts = text.split(" ")
+    others = {place: source.mine(words.like(part.lower())) for place, part in enumerate(parts)}
+    places = [place for place, found in others.items() if found]
+    if places:
+        place = source.one(places)
+        parts[place] = source.one(others[place]).replace("_", " ")
     return " ".join(parts)
 
 

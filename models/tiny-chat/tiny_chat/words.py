@@ -3,6 +3,7 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from functools import cache
 
 from tiny_chat.places import DATA
@@ -170,3 +171,18 @@ def alike(kind: str) -> tuple[tuple[str, ...], ...]:
     """Rows of words for one thing or deed, of data/synonyms.toml."""
     text = tomllib.loads((DATA / "synonyms.toml").read_text(encoding="utf-8"))[kind]
     return tuple(tuple(row.split()) for row in text.split(";"))
+
+
+@cache
+def _likes() -> Mapping[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for row in (*alike("things"), *alike("deeds")):
+        for word in row:
+            others = (one for one in row if one != word)
+            found[word] = tuple(dict.fromkeys((*found.get(word, ()), *others)))
+    return found
+
+
+def like(word: str) -> tuple[str, ...]:
+    """Other words for the same thing or deed; none for most words."""
+    return _likes().get(word, ())

@@ -9,7 +9,7 @@ from functools import cache
 
 from tiny_chat import words
 from tiny_chat.dialogue import Call, Parameter, Tool, Value
-from tiny_chat.manners import reworded, with_a_near_word
+from tiny_chat.manners import reworded, with_a_like_word, with_a_near_word
 from tiny_chat.phrasings import half
 from tiny_chat.places import DATA
 from tiny_chat.skills import talk
@@ -227,6 +227,8 @@ def _question(source: Source, natural: Natural) -> str:
     asked = source.expand(source.one(natural.asks))
     if source.chance(0.35):
         asked = reworded(source, asked)
+    if source.chance(0.25):
+        asked = with_a_like_word(source, asked)
     return with_a_near_word(source, asked) if source.chance(0.12) else asked
 
 
