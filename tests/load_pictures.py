@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from penstock.engines.diffusers.pipeline_files import PipelineFiles
-from penstock.engines.workers.painter import CannotLoad, Defaults, load
+from penstock.engines.workers.painter import CannotLoad, Defaults
+from penstock.engines.workers.pipeline_loading import load
 
 
 def said_of(model: dict[str, Any]) -> str | None:

@@ -312,9 +312,14 @@ def readme_python(server: Server, count: int) -> str:
 
 
 def test_the_readmes_example_runs(bundled_server: Server) -> None:
-    example, _ = blocks("README.md", "python")
+    example, *_ = blocks("README.md", "python")
     assert len(ast.parse(example).body) == 4
     assert readme_python(bundled_server, 1).strip()
+
+
+def test_the_readmes_stream_is_a_real_one(bundled_server: Server) -> None:
+    _, streamed = readme_python(bundled_server, 2).splitlines()
+    assert streamed in blocks("README.md", "text")[0].splitlines()
 
 
 def test_the_readmes_conversation_is_a_real_one(bundled_server: Server, tmp_path: Path) -> None:
@@ -335,5 +340,5 @@ def test_the_readmes_conversation_is_a_real_one(bundled_server: Server, tmp_path
 
 
 def test_the_readmes_tool_call_is_a_real_one(bundled_server: Server) -> None:
-    _, *rest = readme_python(bundled_server, 2).splitlines()
+    _, _, *rest = readme_python(bundled_server, 3).splitlines()
     assert rest == blocks("README.md", "text")[1].splitlines()

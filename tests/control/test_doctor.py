@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from nvml import driver, needs_gcc
 from upstream_servers import Says, upstream
 
-from penstock.cli.doctor import doctor
+from penstock.cli.main import penstock
 from penstock.config.settings import ModelSettings, Settings
 from penstock.control.doctor import Finding, findings
 from penstock.control.forecast import Forecast, forecasts
@@ -266,7 +266,7 @@ def test_a_server_of_someone_elses_is_asked_when_online(tmp_path: Path) -> None:
 
 def run(tmp_path: Path, *arguments: str) -> Result:
     env = {"PENSTOCK_HOME": str(tmp_path), "PENSTOCK_PORT": "0"}
-    return CliRunner().invoke(doctor, arguments, env=env)
+    return CliRunner().invoke(penstock, ["doctor", *arguments], env=env)
 
 
 def test_a_healthy_machine_is_told_so_and_the_status_is_0(tmp_path: Path) -> None:

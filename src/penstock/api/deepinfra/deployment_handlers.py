@@ -40,7 +40,7 @@ from penstock.control.deployable import Deployables, NotDeployable
 from penstock.control.gpus import gpus
 from penstock.domain.catalogue import ModelType
 from penstock.domain.deployment import DeploymentProgress, DeploymentSpec, DeploymentStatus
-from penstock.domain.errors import InvalidRequest, ModelNotFound, WrongState
+from penstock.domain.errors import InvalidRequest, ModelNotFound, NotFound, WrongState
 from penstock.domain.key import Principal
 from penstock.fleet.groups import Groups
 from penstock.gateway.resolve import Catalogue
@@ -208,10 +208,15 @@ class DeploymentHandlers:
 
     async def show(self, http: Request, principal: Principal, id_: str) -> Answer:
         """An adapter too, by the id that its creation told."""
-        for adapter in await self._adapters.deployments(principal):
-            if adapter.deploy_id == id_:
-                return Response(body=encode(adapter))
-        return Response(body=encode(self._told(await self._own.known(id_, principal), principal)))
+        try:
+            told = self._told(await self._own.known(id_, principal), principal)
+        except NotFound:
+            adapters = await self._adapters.deployments(principal)
+            found = next((each for each in adapters if each.deploy_id == id_), None)
+            if found is None:
+                raise
+            told = found
+        return Response(body=encode(told))
 
     async def gpu_availability(self, http: Request, principal: Principal) -> Answer:
         """What this machine has to run on; it is yours, so an hour costs nothing."""

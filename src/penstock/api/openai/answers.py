@@ -169,33 +169,32 @@ class ImageUsage(msgspec.Struct, frozen=True):
     input_tokens_details: ImageTokens = ImageTokens()
 
 
-class ImageEvent(msgspec.Struct, kw_only=True):
-    """OpenAI's `ImageGenCompletedEvent` and `ImageEditCompletedEvent`."""
+class PictureEvent(msgspec.Struct, kw_only=True):
+    """What OpenAI's events of pictures have in common."""
 
-    type: Literal["image_generation.completed", "image_edit.completed"]
     created_at: int
     b64_json: bytes
     size: str
     quality: Literal["auto"] = "auto"
     background: Literal["opaque"] = "opaque"
     output_format: Format
+
+
+class ImageEvent(PictureEvent, kw_only=True):
+    """OpenAI's `ImageGenCompletedEvent` and `ImageEditCompletedEvent`."""
+
+    type: Literal["image_generation.completed", "image_edit.completed"]
     usage: ImageUsage = ImageUsage()
 
 
 PartialEventType = Literal["image_generation.partial_image", "image_edit.partial_image"]
 
 
-class PartialImageEvent(msgspec.Struct, kw_only=True):
+class PartialImageEvent(PictureEvent, kw_only=True):
     """OpenAI's `ImageGenPartialImageEvent` and `ImageEditPartialImageEvent`."""
 
     type: PartialEventType
-    created_at: int
     partial_image_index: int
-    b64_json: bytes
-    size: str
-    quality: Literal["auto"] = "auto"
-    background: Literal["opaque"] = "opaque"
-    output_format: Format
 
 
 class ModelObject(msgspec.Struct, kw_only=True):

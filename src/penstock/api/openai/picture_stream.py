@@ -7,7 +7,7 @@ QUIET_S, and until then an error has a status. OpenAI's streams of pictures end 
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -93,28 +93,24 @@ def comment(picture: int, pictures: int, progress: Progress) -> bytes:
 
 
 def half_made(event: EventType, call: AnyImageCall, index: int, preview: bytes) -> bytes:
+    type_ = PARTIAL[event]
     return written(
-        PartialImageEvent(
-            type=PARTIAL[event],
-            created_at=int(time.time()),
-            partial_image_index=index,
-            b64_json=preview,
-            size=f"{call.width}x{call.height}",
-            output_format=call.format,
-        )
+        PartialImageEvent(type=type_, partial_image_index=index, **told_of(call, preview))
     )
 
 
 def made(event: EventType, call: AnyImageCall, picture: bytes) -> bytes:
-    return written(
-        ImageEvent(
-            type=event,
-            created_at=int(time.time()),
-            b64_json=picture,
-            size=f"{call.width}x{call.height}",
-            output_format=call.format,
-        )
-    )
+    return written(ImageEvent(type=event, **told_of(call, picture)))
+
+
+def told_of(call: AnyImageCall, picture: bytes) -> dict[str, Any]:
+    """The fields of any `PictureEvent`."""
+    return {
+        "created_at": int(time.time()),
+        "b64_json": picture,
+        "size": f"{call.width}x{call.height}",
+        "output_format": call.format,
+    }
 
 
 def written(event: ImageEvent | PartialImageEvent) -> bytes:

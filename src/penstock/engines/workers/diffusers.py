@@ -151,12 +151,12 @@ def load(options: argparse.Namespace) -> "Painter":
     try:
         import torch
 
-        from penstock.engines.workers import painter
+        from penstock.engines.workers import painter, pipeline_loading
     except ImportError as error:
         sys.exit(f"{sys.executable} cannot draw: {error}. It needs: penstock[images]")
     torch.set_num_threads(options.threads)
     try:
-        return painter.load(
+        return pipeline_loading.load(
             PipelineFiles.read(options.model),
             dtype=options.dtype,
             transformer=options.transformer,
